@@ -1,0 +1,62 @@
+# Two commands for a newcomer: `make demo` and `make test`. Everything is installed into .venv; nothing else is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# torch for CPUs comes from PyTorch's own index where that can be reached, else from PyPI (on Linux PyPI's build brings
+# CUDA, some gigabytes). For a GPU: `make demo TORCH_INDEX=` or the index PyTorch names for your CUDA.
+TORCH_INDEX ?= $(shell $(PYTHON) -c "import urllib.request as r; u = 'https://download.pytorch.org/whl/cpu'; r.urlopen(u + '/torch/', timeout=3); print(u)" 2>/dev/null)
+
+CATALOG ?=
+ARGS ?=
+
+.PHONY: demo test check format bench-encode bench-ingest clean
+
+demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
+	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
+
+test: $(VENV)/.dev  ## every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## the one gate: format, lint, types, import contracts, quick tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/contracts
+
+format: $(VENV)/.dev  ## bring the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-encode: $(VENV)/.dev  ## the encoder's quality and speed
+	$(BIN)/python -m benchmarks.encoder_quality
+
+bench-ingest: $(VENV)/.dev  ## the whole way: products/s beside the bare encoder's pictures/s, and search quality over HTTP
+	$(BIN)/python -m benchmarks.end_to_end
+
+$(VENV)/.python:
+	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed; try: make PYTHON=python3.12')"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.python constraints.txt
+	@echo "installing torch ..."
+	@$(PIP) torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@touch $@
+
+$(VENV)/.embedded: $(VENV)/.torch pyproject.toml
+	@echo "installing Shelfsight ..."
+	@$(PIP) -e ".[embedded]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.embedded
+	@echo "installing what the tests need ..."
+	@$(PIP) -e ".[dev]"
+	@touch $@
+
+clean:  ## remove what was installed and cached; the data directory stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

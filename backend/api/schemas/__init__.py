@@ -1,0 +1,1 @@
+"""HTTP bodies <-> domain values, both directions. The models here are also what /openapi.json is made from."""

@@ -1,0 +1,94 @@
+"""Reading request bodies strictly: what is not understood is refused with its field, never ignored."""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from backend.errors import FieldError, InvalidBase64, InvalidField, InvalidInput, InvalidJson, MissingBody, UnknownField
+
+
+class StrictBody(BaseModel):
+    """A JSON object whose fields are all known and have exactly the types they say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], data: bytes) -> Model:
+    """A model from JSON bytes. Raises `MissingBody`, `InvalidJson`, `UnknownField` or `InvalidField`."""
+    if not data.strip():
+        raise MissingBody
+    try:
+        return model.model_validate(json_value(data))
+    except ValidationError as err:
+        raise invalid(err) from err
+
+
+def json_value(data: bytes) -> object:
+    """RFC 8259 JSON, strictly: UTF-8, each name once per object, no NaN, no Infinity, no number beyond a double."""
+    try:
+        return json.loads(
+            data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique_names
+        )
+    except UnicodeDecodeError as err:
+        raise InvalidJson("the body is not UTF-8") from err
+    except RecursionError as err:
+        raise InvalidJson("the body is nested too deeply") from err
+    except ValueError as err:
+        raise InvalidJson(f"the body is not JSON: {err}") from err
+
+
+def picture_bytes(text: str, field: str, *, max_bytes: int) -> bytes:
+    """A picture sent as base64, with or without a `data:` prefix. Raises `InvalidBase64`."""
+    payload = text.partition(",")[2] if text.startswith("data:") else text
+    if (
+        len(payload) > max_bytes * 4 // 3 + 4
+    ):  # refused before it is decoded; one byte over is refused by the inspection
+        raise InvalidBase64(f"more than {max_bytes} bytes", field=field)
+    try:
+        return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise InvalidBase64(f"not base64: {err}", field=field) from err
+
+
+def invalid(err: ValidationError) -> InvalidInput:
+    """Our error from pydantic's, with each field by its path."""
+    found = [
+        FieldError(
+            ".".join(str(part) for part in item["loc"]) or "body",
+            UnknownField.code if item["type"] == "extra_forbidden" else InvalidField.code,
+            "no such field" if item["type"] == "extra_forbidden" else item["msg"],
+        )
+        for item in err.errors(include_url=False, include_input=False)
+    ]
+    branch = UnknownField if all(item.code == UnknownField.code for item in found) else InvalidField
+    return branch(_sentence(found), errors=found)
+
+
+def _sentence(found: Sequence[FieldError]) -> str:
+    return "; ".join(f"{item.field}: {item.message}" for item in found)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is beyond the range of a double")
+    return number
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object names a field twice")
+    return found

@@ -1,0 +1,16 @@
+"""The HTTP door for gunicorn (server mode): `gunicorn -c deploy/gunicorn.conf.py 'backend.api.wsgi:application()'`."""
+
+from flask_openapi import OpenAPI
+
+from backend.api.app import create_app
+from backend.bootstrap import build
+from backend.errors import Misconfigured
+from backend.settings import load_settings
+
+
+def application() -> OpenAPI:
+    """The WSGI application. A key is always required: which address gunicorn binds is not known here."""
+    settings = load_settings()
+    if settings.embedded:
+        raise Misconfigured("several processes cannot share an embedded index: set SHELFSIGHT_STORES__QDRANT_URL")
+    return create_app(build(settings).services, settings, key=settings.door_key(always=True))

@@ -1,0 +1,1 @@
+"""Where the original bytes live, by the hash of their content."""

@@ -1,0 +1,164 @@
+"""The port `BlobStore` on a directory: one file per content, named by its sha-256, written once and never changed."""
+
+import hashlib
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final
+
+from backend import errors
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+"""What a sha-256 in hex looks like. Nothing else becomes part of a path, so no path can be climbed."""
+
+_CHUNK_BYTES: Final = 1 << 20
+"""1 MB: large enough that the system calls cost nothing beside the hashing, small enough for many uploads at once."""
+
+_INCOMING: Final = "incoming"
+
+
+class FilesystemBlobs:
+    """Blobs under `root/ab/cd/<hash>`. Safe from several threads and processes, on one file system.
+
+    The two levels of directories keep each below some thousand entries up to a hundred million blobs.
+
+    A blob is written under a temporary name, flushed to the disk, and only then given its own name, which also is
+    flushed: a blob that has its name is whole, also after a power loss (as far as the disk keeps what fsync promises).
+    """
+
+    def __init__(self, root: Path, stale_seconds: float = 3600.0) -> None:
+        """Make the directories; remove temporary files that died with their process.
+
+        `stale_seconds` without a write means dead: another process may be writing right now, but no upload pauses for
+        an hour. Raises `errors.BlobsUnavailable`.
+        """
+        self._root = root
+        self._incoming = root / _INCOMING
+        self._anchored: set[Path] = set()
+        with _unavailable("written"):
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            self._remove_stale(time.time() - stale_seconds)
+
+    def put(self, data: bytes) -> str:
+        """Store durably and return the content hash. Raises `errors.BlobsUnavailable`, leaving nothing behind."""
+        content_hash = hashlib.sha256(data).hexdigest()
+        with _unavailable("written"):
+            if not self._is_whole(content_hash, len(data)):
+                with self._temporary() as (path, file):
+                    file.write(data)
+                    self._publish(path, file, content_hash)
+            self._anchor(content_hash)
+        return content_hash
+
+    def put_stream(self, stream: IO[bytes]) -> str:
+        """The same for a file too large to hold in memory, from where the stream stands to its end.
+
+        What reading the stream raises passes unchanged: that is the sender's failure, not the store's.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self._temporary() as (path, file):
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+                with _unavailable("written"):
+                    file.write(chunk)
+            content_hash = digest.hexdigest()
+            with _unavailable("written"):
+                if not self._is_whole(content_hash, size):
+                    self._publish(path, file, content_hash)
+                self._anchor(content_hash)
+        return content_hash
+
+    def get(self, content_hash: str) -> bytes:
+        """The bytes. Raises `errors.ImageNotFound`, `errors.BlobsUnavailable`."""
+        with self.open(content_hash) as file, _unavailable("read"):
+            return file.read()
+
+    def open(self, content_hash: str) -> IO[bytes]:
+        """The bytes as a seekable file, to be closed by the caller. Raises as `get` does."""
+        if not _HASH.fullmatch(content_hash):
+            raise errors.ImageNotFound
+        with _unavailable("read"):
+            try:
+                return self._path(content_hash).open("rb")
+            except FileNotFoundError as err:
+                raise errors.ImageNotFound from err
+
+    def delete(self, content_hash: str) -> None:
+        """Remove the bytes. Not flushed to the disk: after a power loss the blob may be back, and is only unused."""
+        if _HASH.fullmatch(content_hash):
+            with _unavailable("written"):
+                self._path(content_hash).unlink(missing_ok=True)
+
+    def _path(self, content_hash: str) -> Path:
+        return self._root / content_hash[:2] / content_hash[2:4] / content_hash
+
+    def _is_whole(self, content_hash: str, size: int) -> bool:
+        """Stored already: not written again. A file of another size was damaged from outside; a new put mends it."""
+        try:
+            return self._path(content_hash).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
+        """A new file on the blobs' own file system (a rename across two is a copy), gone afterwards unless renamed."""
+        path = self._incoming / f"{uuid.uuid4().hex}.part"
+        with _unavailable("written"):
+            file = path.open("xb")
+        try:
+            yield path, file
+        finally:
+            # Closing writes what a failed write left over, and may fail again: the first failure is the one to report.
+            with suppress(OSError):
+                file.close()
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _publish(self, path: Path, file: IO[bytes], content_hash: str) -> None:
+        """Flush the content, then name it. The other order could leave an empty blob with a good name."""
+        file.flush()
+        os.fsync(file.fileno())
+        target = self._path(content_hash)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+
+    def _anchor(self, content_hash: str) -> None:
+        """Flush the directory that holds the blob's name, and once per process those that hold the directories' names.
+
+        Also for a blob that was there already: the process that is storing the same bytes may not have come so far, and
+        this call too promises that they stay. A flush takes milliseconds, hence none that is not needed.
+        """
+        leaf = self._path(content_hash).parent
+        _flush_directory(leaf)
+        for directory in (leaf, leaf.parent):
+            if directory not in self._anchored:
+                _flush_directory(directory.parent)
+                self._anchored.add(directory)
+
+    def _remove_stale(self, before: float) -> None:
+        for path in self._incoming.glob("*.part"):
+            with suppress(FileNotFoundError):  # another process finished or cleaned it meanwhile
+                if path.stat().st_mtime < before:
+                    path.unlink()
+
+
+@contextmanager
+def _unavailable(done: str) -> Iterator[None]:
+    """OSError (no space, read-only, no permission, a vanished mount) -> `errors.BlobsUnavailable` with the reason."""
+    try:
+        yield
+    except OSError as err:
+        raise errors.BlobsUnavailable(f"The picture store cannot be {done}: {err.strerror or err}.") from err
+
+
+def _flush_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,243 @@
+"""The one place that knows every concrete class: settings -> services.
+
+Heavy adapters are imported where they are built, so that a process that does not embed does not pay for torch.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backend.errors import Misconfigured
+from backend.ports import Embedder, Space, VectorStore
+from backend.settings import Settings
+from backend.usecases.delete_product import DeleteProduct
+from backend.usecases.import_products import ImportProducts, OpenImport
+from backend.usecases.keep_pictures import KeepPictures
+from backend.usecases.patch_product import PatchProduct
+from backend.usecases.read_job import ReadJob
+from backend.usecases.read_product import ReadImage, ReadProduct
+from backend.usecases.read_status import ReadStatus
+from backend.usecases.reconcile_products import ReconcileProducts
+from backend.usecases.search_products import SearchProducts
+from backend.usecases.services import Services
+from backend.usecases.sweep import Sweep
+from backend.usecases.upload_product import UploadProduct
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from backend.catalog.jobs import SqlJobs
+    from backend.catalog.ledger import SqlLedger
+    from backend.catalog.products import SqlCatalog
+    from backend.embedding.choice import Choice
+    from backend.queueing.doorbell import CeleryDoorbell
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A process's parts: the use cases, and the queue's two ends for the processes that also work."""
+
+    services: Services
+    celery: "Celery"
+    doorbell: "CeleryDoorbell"
+
+
+def build(settings: Settings) -> Built:
+    """Everything a process needs, opened and checked against the index. Loads the encoder: seconds, once.
+
+    Raises `Misconfigured` (a person has to act) or `Unavailable` (a part is down).
+    """
+    catalog, ledger, jobs = _catalog(settings)
+    embedder, choice = _embedder(settings, settings.model, stored_space(settings))
+    log.info("encoder: %s (%s)", choice.model, choice.reason)
+    _warm_up(embedder)
+    vectors, incomplete = _vectors(settings, embedder.space)
+    if incomplete and (due := ledger.mark_all_due()):
+        log.warning("%s: %d products are due again", incomplete, due)
+    broker_url = _broker_url(settings)
+    celery, doorbell = _queue(broker_url)
+    return Built(_services(settings, (catalog, ledger, jobs), embedder, choice, vectors, doorbell), celery, doorbell)
+
+
+def stored_space(settings: Settings) -> Space | None:
+    """The space the existing index was built for; None when there is no index yet."""
+    stores = settings.stores
+    if stores.qdrant_url is None:
+        from backend.vectors.edge_store import EdgeStore
+
+        return EdgeStore.stored_space(settings.data_dir / "index")
+    from backend.vectors.server_store import ServerStore
+
+    return ServerStore.stored_space(_qdrant_client(settings), stores.qdrant_collection)
+
+
+def chosen_model(settings: Settings) -> "Choice":
+    """The encoder a start would use, without loading it. Raises `ModelMismatch`."""
+    from backend.embedding.choice import LocalProbes, choose
+
+    return choose(settings.model, stored_space(settings), LocalProbes())
+
+
+def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
+    """Replace the index by an empty one for `model` and make every product due; nothing else may run meanwhile.
+
+    The encoder is loaded first, so that a model that cannot be loaded costs nothing. Returns the new space and how many
+    products are due.
+    """
+    _, ledger, _ = _catalog(settings)
+    embedder, _ = _embedder(settings, model, None)
+    if settings.embedded:
+        from backend.vectors.edge_store import EdgeStore
+
+        EdgeStore.remove(settings.data_dir / "index")
+    else:
+        from backend.vectors.server_store import ServerStore
+
+        ServerStore.remove(_qdrant_client(settings), settings.stores.qdrant_collection)
+    store, _ = _vectors(settings, embedder.space)
+    store.close()
+    return embedder.space, ledger.mark_all_due()
+
+
+def _catalog(settings: Settings) -> "tuple[SqlCatalog, SqlLedger, SqlJobs]":
+    from backend.catalog.engine import open_engine
+    from backend.catalog.jobs import SqlJobs
+    from backend.catalog.ledger import SqlLedger
+    from backend.catalog.migrations import migrate
+    from backend.catalog.products import SqlCatalog
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.stores.catalog_url or f"sqlite:///{settings.data_dir / 'catalog.db'}")
+    migrate(engine)
+    clock = _now
+    return (
+        SqlCatalog(engine, clock),
+        SqlLedger(engine, clock, max_attempts=settings.worker.max_attempts),
+        SqlJobs(engine, clock),
+    )
+
+
+def _embedder(settings: Settings, model: str, stored: Space | None) -> "tuple[Embedder, Choice]":
+    from backend.embedding.choice import load_chosen
+
+    return load_chosen(
+        model,
+        stored,
+        cache_dir=settings.data_dir / "model-cache",
+        device=settings.device,
+        threads=settings.model_threads or None,
+    )
+
+
+def _warm_up(embedder: Embedder) -> None:
+    """Pay for lazy loading, first kernels and derived constants here, so that the first user does not."""
+    embedder.embed_texts(["warm up"])
+    embedder.embed_images([np.full((embedder.picture_side, embedder.picture_side, 3), 128, np.uint8)])
+
+
+def _vectors(settings: Settings, space: Space) -> tuple[VectorStore, str]:
+    """The index, and why it may hold less than the catalog says (empty when it does not)."""
+    if settings.embedded:
+        from backend.vectors.edge_store import EdgeStore
+
+        path = settings.data_dir / "index"
+        fresh = EdgeStore.stored_space(path) is None
+        edge = EdgeStore.open_or_create(path, space)
+        if edge.missing_points:
+            return edge, f"the index has lost {edge.missing_points} points"
+        return edge, "the index is new" if fresh else ""
+    from backend.vectors.server_store import ServerStore
+
+    client = _qdrant_client(settings)
+    fresh = ServerStore.stored_space(client, settings.stores.qdrant_collection) is None
+    server = ServerStore.open_or_create(client, settings.stores.qdrant_collection, space)
+    return server, "the index is new" if fresh else ""
+
+
+def _qdrant_client(settings: Settings):  # type: ignore[no-untyped-def] # the client's type would import it for all
+    from backend.vectors.server_store import connect
+
+    stores = settings.stores
+    key = stores.qdrant_api_key.get_secret_value() if stores.qdrant_api_key else None
+    return connect(stores.qdrant_url or "", api_key=key, timeout_seconds=stores.qdrant_timeout_seconds)
+
+
+def _broker_url(settings: Settings) -> str:
+    from backend.queueing import private_valkey
+
+    if settings.stores.broker_url is not None:
+        return settings.stores.broker_url
+    if not settings.embedded:
+        raise Misconfigured(
+            "a Qdrant server is set but no broker all processes can share: set SHELFSIGHT_STORES__BROKER_URL"
+        )
+    return private_valkey.broker_url(settings.data_dir / "broker")
+
+
+def _queue(broker_url: str) -> "tuple[Celery, CeleryDoorbell]":
+    from backend.queueing.celery_app import celery_app
+    from backend.queueing.doorbell import CeleryDoorbell
+
+    celery = celery_app(broker_url)
+    return celery, CeleryDoorbell(celery, broker_url)
+
+
+def _services(
+    settings: Settings,
+    tables: "tuple[SqlCatalog, SqlLedger, SqlJobs]",
+    embedder: Embedder,
+    choice: "Choice",
+    vectors: VectorStore,
+    doorbell: "CeleryDoorbell",
+) -> Services:
+    from backend.blobs.filesystem import FilesystemBlobs
+    from backend.imaging.limits import PictureLimits
+    from backend.imaging.reader import PillowReader
+    from backend.manifests.archive import ZipReader
+
+    catalog, ledger, jobs = tables
+    limits, worker = settings.limits, settings.worker
+    reader = PillowReader(
+        PictureLimits(
+            max_bytes=limits.max_image_bytes,
+            max_pixels=limits.max_pixels,
+            min_side=limits.min_side,
+            max_aspect=limits.max_aspect,
+        )
+    )
+    blobs = FilesystemBlobs(settings.data_dir / "pictures")
+    # a store of their own: a picture and an import file must never be the same blob, or purging one takes the other
+    sources = FilesystemBlobs(settings.data_dir / "imports")
+    manifests = ZipReader(max_picture_bytes=limits.max_image_bytes, default_currency=settings.currency)
+    keep = KeepPictures(reader, blobs, limits.max_pictures)
+
+    def close() -> None:
+        vectors.close()
+        doorbell.close()
+
+    return Services(
+        upload_product=UploadProduct(keep, catalog, doorbell),
+        patch_product=PatchProduct(catalog, doorbell, settings.currency),
+        delete_product=DeleteProduct(catalog, doorbell),
+        read_product=ReadProduct(catalog),
+        read_image=ReadImage(catalog, blobs, reader),
+        open_import=OpenImport(manifests, sources, jobs, doorbell),
+        import_products=ImportProducts(manifests, keep, sources, jobs, doorbell, worker.lease_seconds),
+        reconcile_products=ReconcileProducts(
+            catalog, ledger, blobs, reader, embedder, vectors, doorbell, worker.batch, worker.lease_seconds
+        ),
+        search_products=SearchProducts(reader, blobs, catalog, embedder, vectors),
+        read_job=ReadJob(jobs),
+        read_status=ReadStatus(catalog, ledger, jobs, doorbell, vectors, choice.reason),
+        sweep=Sweep(ledger, jobs, doorbell, vectors),
+        close=close,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

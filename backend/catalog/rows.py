@@ -1,0 +1,170 @@
+"""Rows <-> domain values."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, or_
+
+from backend.domain.job import ItemState, Job, JobItem, JobKind
+from backend.domain.picture import Picture, PictureState
+from backend.domain.product import AttributeValue, Product, ProductKey, ProductRecord
+from backend.errors import InvalidField
+
+KEYS_PER_STATEMENT = 1_000  # far below the parameters a statement may have: SQLite 32,766, PostgreSQL 65,535
+
+_PRICE_PLACES = 4  # the finest minor unit in ISO 4217
+
+
+def in_parts(keys: Iterable[ProductKey]) -> Iterator[list[ProductKey]]:
+    """The keys, each once, in parts for one statement, and in order: all transactions lock rows in the same order."""
+    ordered = sorted(set(keys))
+    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
+        yield ordered[start : start + KEYS_PER_STATEMENT]
+
+
+def named(table: Table, keys: Collection[ProductKey]) -> ColumnElement[bool]:
+    """The rows of these products.
+
+    Grouped by merchant on purpose: for `(merchant, product_id) IN (VALUES ...)` SQLite reads the whole table.
+    """
+    groups = groupby(sorted(keys), key=itemgetter(0))
+    return or_(
+        *(
+            and_(table.c.merchant == merchant, table.c.product_id.in_([key.product_id for key in group]))
+            for merchant, group in groups
+        )
+    )
+
+
+def product_columns(product: Product) -> dict[str, Any]:
+    """A product's facts as columns. Raises `errors.InvalidField` for a price this cannot keep exactly."""
+    units, places = _price_columns(product.price)
+    return {
+        "title": product.title,
+        "description": product.description,
+        "category": product.category,
+        "brand": product.brand,
+        "price_units": units,
+        "price_places": places,
+        "currency": product.currency,
+        "in_stock": product.in_stock,
+        "url": product.url,
+        "attributes": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in product.attributes.items()
+        },
+    }
+
+
+def _price_columns(price: Decimal | None) -> tuple[int | None, int | None]:
+    if price is None:
+        return None, None
+    units = price.scaleb(_PRICE_PLACES)
+    if units != units.to_integral_value():
+        raise InvalidField(f"a price has at most {_PRICE_PLACES} decimals", field="price")
+    exponent = price.as_tuple().exponent
+    return int(units), min(max(-int(exponent), 0), _PRICE_PLACES)
+
+
+def _price(units: int | None, places: int | None) -> Decimal | None:
+    if units is None or places is None:
+        return None
+    return Decimal(units).scaleb(-_PRICE_PLACES).quantize(Decimal(1).scaleb(-places))
+
+
+def record_of(row: RowMapping, pictures: tuple[Picture, ...]) -> ProductRecord:
+    """A row of `products` with its pictures in order."""
+    return ProductRecord(
+        product=Product(
+            key=ProductKey(row["merchant"], row["product_id"]),
+            title=row["title"],
+            description=row["description"],
+            category=row["category"],
+            brand=row["brand"],
+            price=_price(row["price_units"], row["price_places"]),
+            currency=row["currency"],
+            in_stock=row["in_stock"],
+            url=row["url"],
+            attributes=_attributes(row["attributes"]),
+        ),
+        pictures=pictures,
+        version=row["version"],
+        indexed_version=row["indexed_version"],
+        deleted=row["deleted"],
+        code=row["code"],
+        detail=row["detail"],
+        searchable_at=row["searchable_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _attributes(stored: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+
+
+def picture_columns(key: ProductKey, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """A product's pictures as rows, numbered from 0."""
+    return [
+        {
+            "merchant": key.merchant,
+            "product_id": key.product_id,
+            "position": position,
+            "content_hash": picture.content_hash,
+            "state": picture.state.value,
+            "code": picture.code,
+            "detail": picture.detail,
+            "name": picture.name,
+        }
+        for position, picture in enumerate(pictures)
+    ]
+
+
+def picture_of(row: RowMapping) -> Picture:
+    """A row of `pictures`."""
+    return Picture(row["content_hash"], PictureState(row["state"]), row["code"], row["detail"], row["name"])
+
+
+def job_of(row: RowMapping, counts: dict[ItemState, int]) -> Job:
+    """A row of `jobs` with its items counted."""
+    return Job(
+        job_id=row["job_id"],
+        merchant=row["merchant"],
+        kind=JobKind(row["kind"]),
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        total=row["total"],
+        counts=counts,
+        code=row["code"],
+        detail=row["detail"],
+    )
+
+
+def item_columns(job_id: str, merchant: str, item: JobItem, version: int | None) -> dict[str, Any]:
+    """An item as a row; `version` is the product's version the item waits for, None for a refused one."""
+    return {
+        "job_id": job_id,
+        "row": item.row,
+        "merchant": merchant,
+        "product_id": item.product_id,
+        "version": version,
+        "state": item.state.value,
+        "field": item.field,
+        "code": item.code,
+        "detail": item.detail,
+        "searchable_at": item.searchable_at,
+    }
+
+
+def item_of(row: RowMapping) -> JobItem:
+    """A row of `job_items`."""
+    return JobItem(
+        row=row["row"],
+        product_id=row["product_id"],
+        state=ItemState(row["state"]),
+        field=row["field"],
+        code=row["code"],
+        detail=row["detail"],
+        searchable_at=row["searchable_at"],
+    )

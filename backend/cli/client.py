@@ -1,0 +1,155 @@
+"""The public API as the command line uses it, and a server to use it on where none runs."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from backend.cli.processes import end, spawn, tail
+from backend.cli.supervisor import is_held
+from backend.errors import Misconfigured, ShelfsightError
+from backend.settings import Settings
+
+_START_SECONDS = 600.0  # a first start may download a model of 600 MB
+_LOG = "server.log"
+
+
+class ApiError(ShelfsightError):
+    """The server refused a request; `detail` is the server's own sentence, `code` and `mend` are its own too."""
+
+    code = "api_error"
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        wrong = "".join(f"\n  {item['field']}: {item['message']}" for item in problem.get("errors", []))
+        super().__init__(f"{problem.get('code')}: {problem.get('detail')}{wrong}\n  {problem.get('mend', '')}")
+
+
+class Api:
+    """A server's API. Every method returns the answer's JSON and raises `ApiError` when the server refuses."""
+
+    def __init__(self, url: str, *, key: str | None, merchant: str) -> None:
+        """`url`: scheme, host and port."""
+        headers = {"X-Shelfsight-Merchant": merchant, **({"Authorization": f"Bearer {key}"} if key else {})}
+        self.url = url.rstrip("/")
+        # trust_env off: a proxy meant for the internet must not see requests to this machine
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, write=600), trust_env=False
+        )
+
+    def get(self, path: str, **parameters: object) -> Any:
+        """GET; parameters of None are left out."""
+        return self._json(self._http.get(path, params=_given(parameters)))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST JSON."""
+        return self._json(self._http.post(path, json=body))
+
+    def search(self, wanted: dict[str, Any], picture: Path | None) -> Any:
+        """A search, with a picture file or without."""
+        if picture is None:
+            return self.post("/v1/search", wanted)
+        with picture.open("rb") as file:
+            image = {"image": (picture.name, file)}
+            return self._json(self._http.post("/v1/search", data={"query": json.dumps(wanted)}, files=image))
+
+    def import_zip(self, archive: Path) -> Any:
+        """Send a ZIP of products."""
+        with archive.open("rb") as file:
+            headers = {"Content-Type": "application/zip", "Content-Length": str(archive.stat().st_size)}
+            return self._json(self._http.post("/v1/imports", content=file, headers=headers))
+
+    def thumbnail(self, path: str, width: int) -> bytes:
+        """A picture's JPEG."""
+        answer = self._http.get(path, params={"width": width})
+        return answer.content if answer.is_success else self._json(answer)
+
+    def alive(self) -> bool:
+        """Whether a server answers here."""
+        try:
+            return self._http.get("/healthz", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.close()
+
+    def _json(self, answer: httpx.Response) -> Any:
+        if answer.is_success:
+            return answer.json()
+        if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+            raise ApiError(answer.json())
+        raise ApiError({"code": f"status {answer.status_code}", "detail": answer.text[:200]})
+
+
+@contextmanager
+def running(settings: Settings, *, url: str | None, merchant: str) -> Iterator[Api]:
+    """The server at `url`, else the one that serves the data directory, else one started for the moment.
+
+    Raises `Misconfigured` when none can be had.
+    """
+    key = settings.platform_key()
+    address = url or announced(settings.data_dir)
+    if address is not None:
+        with Api(address, key=key, merchant=merchant) as api:
+            if api.alive():
+                yield api
+                return
+        if url is not None:
+            raise Misconfigured(f"no server answers at {url}")
+    if is_held(settings.data_dir):  # a server that is still starting
+        own = _wait_for(settings.data_dir, lambda: not is_held(settings.data_dir), lambda: "see its own terminal")
+        with Api(own, key=key, merchant=merchant) as api:
+            yield api
+        return
+    with started(settings, port=0) as own, Api(own, key=key, merchant=merchant) as api:
+        yield api
+
+
+@contextmanager
+def started(settings: Settings, *, port: int) -> Iterator[str]:
+    """A server of our own for the moment; its address. It is stopped in order at the end."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    log_path = settings.data_dir / _LOG
+    with log_path.open("wb") as log:
+        command = [sys.executable, "-m", "backend.cli.main", "serve", "--port", str(port)]
+        process = spawn(command, output=log, environment={"SHELFSIGHT_DATA_DIR": str(settings.data_dir)})
+    try:
+        yield _wait_for(settings.data_dir, lambda: process.poll() is not None, lambda: tail(log_path))
+    finally:
+        end(process, timeout_seconds=60)
+
+
+def _wait_for(data_dir: Path, ended: Callable[[], bool], why: Callable[[], str]) -> str:
+    """The address of a server that is starting. Raises `Misconfigured` with the reason when that comes to nothing."""
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        if ended():
+            raise Misconfigured(f"the server did not start: {why()}")
+        address = announced(data_dir)
+        if address is not None:
+            with Api(address, key=None, merchant="default") as probe:
+                if probe.alive():
+                    return address
+        time.sleep(0.05)
+    raise Misconfigured(f"the server did not start within {_START_SECONDS:.0f} s: {why()}")
+
+
+def announced(data_dir: Path) -> str | None:
+    """The address the server of this data directory last said it listens on."""
+    try:
+        found = json.loads((data_dir / "server.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(found["url"]) if isinstance(found, dict) and "url" in found else None
+
+
+def _given(parameters: dict[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}

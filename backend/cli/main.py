@@ -1,0 +1,198 @@
+"""The commands. Each reads its arguments, calls one function, and turns our errors into one line and an exit status."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from backend.errors import Misconfigured, ShelfsightError
+from backend.settings import Settings, load_settings
+
+app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+
+Url = Annotated[str | None, typer.Option(help="Address of a running server; without it the one of the data directory.")]
+Merchant = Annotated[str, typer.Option(help="Whose catalog.")]
+
+EXIT_FAILED_ROWS = 1
+EXIT_ERROR = 2
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Our errors as a line for a person."""
+    try:
+        yield
+    except ShelfsightError as err:
+        Console(stderr=True).print(f"[red]{err.code}[/red]: {err.detail}", highlight=False)
+        if err.mend != err.detail and err.code != "api_error":
+            Console(stderr=True).print(err.mend, highlight=False)
+        raise typer.Exit(err.exit_status if isinstance(err, Misconfigured) else EXIT_ERROR) from None
+    except httpx.HTTPError as err:
+        Console(stderr=True).print(f"[red]no answer from the server[/red]: {err}", highlight=False)
+        raise typer.Exit(EXIT_ERROR) from None
+
+
+def _settings(**given: object) -> Settings:
+    return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Run everything on this machine: API, worker, index and broker. Ctrl-C stops it."""
+    import os  # noqa: PLC0415 - children read the same variables this process was given
+
+    from backend.cli.supervisor import Supervisor  # noqa: PLC0415 - commands pay only for what they use
+
+    with _told():
+        for name, value in (("SHELFSIGHT_SERVER__HOST", host), ("SHELFSIGHT_SERVER__PORT", port)):
+            if value is not None:
+                os.environ[name] = str(value)
+        settings = _settings()
+        settings.door_key()
+        raise typer.Exit(Supervisor(settings, lambda line: console.print(line, highlight=False)).run())
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker of its own (server mode: Qdrant, a broker and a catalog that are servers)."""
+    import os  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from backend.cli.supervisor import ALLOCATOR  # noqa: PLC0415
+
+    os.environ.update(ALLOCATOR)
+    os.execv(sys.executable, [sys.executable, "-m", "workers.standalone"])  # noqa: S606 - our own command
+
+
+@app.command()
+def demo(
+    catalog: Annotated[Path | None, typer.Option(help="A CSV of your own instead of the drawn catalog.")] = None,
+    stay: Annotated[bool, typer.Option(help="Keep serving until Ctrl-C.")] = True,
+) -> None:
+    """Start everything, load a demo catalog, search three times, and keep serving."""
+    from backend.cli.demo import demo as run  # noqa: PLC0415
+
+    with _told():
+        run(_settings(), catalog, console, stay=stay)
+
+
+@app.command()
+def ingest(
+    catalog: Annotated[Path, typer.Argument(help="A CSV with product_id, image and more; see docs/imports.md.")],
+    url: Url = None,
+    merchant: Merchant = "default",
+) -> None:
+    """Import a catalog with pictures beside it, and wait until every row is searchable or has a reason."""
+    from backend.cli.client import running  # noqa: PLC0415
+    from backend.cli.ingest import ingest as send  # noqa: PLC0415
+    from backend.cli.ingest import report  # noqa: PLC0415
+
+    with _told(), running(_settings(), url=url, merchant=merchant) as api:
+        outcome = send(api, catalog, console)
+        report(outcome, console)
+    if outcome.failures:
+        raise typer.Exit(EXIT_FAILED_ROWS)
+
+
+@app.command()
+def search(  # noqa: PLR0917 - each option of the command is a parameter
+    wanted: Annotated[str, typer.Argument(help="A picture file, or words.")],
+    category: Annotated[
+        list[str] | None, typer.Option(help="With everything below it; repeat for any of several.")
+    ] = None,
+    brand: Annotated[list[str] | None, typer.Option(help="Repeat for any of several.")] = None,
+    min_price: Annotated[float | None, typer.Option()] = None,
+    max_price: Annotated[float | None, typer.Option()] = None,
+    in_stock: Annotated[bool | None, typer.Option("--in-stock/--sold-out")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    html: Annotated[Path | None, typer.Option(help="Write a contact sheet to look at in a browser.")] = None,
+    url: Url = None,
+    merchant: Merchant = "default",
+) -> None:
+    """Search by a picture or by words, with filters."""
+    from backend.cli.client import running  # noqa: PLC0415
+    from backend.cli.results import contact_sheet, results_table  # noqa: PLC0415
+
+    price = {name: value for name, value in (("gte", min_price), ("lte", max_price)) if value is not None}
+    chosen = {"category": category, "brand": brand, "price": price, "in_stock": in_stock}
+    body: dict[str, object] = {"limit": limit, "filter": {n: v for n, v in chosen.items() if v not in (None, [], {})}}
+    picture = Path(wanted) if Path(wanted).is_file() else None
+    if picture is None:
+        body["text"] = wanted
+    with _told(), running(_settings(), url=url, merchant=merchant) as api:
+        results = api.search(body, picture)
+        console.print(results_table(results, wanted))
+        console.print(f"{len(results['matches'])} products in {results['took_ms']['total']:.0f} ms")
+        if html is not None:
+            html.write_text(contact_sheet(api, results, wanted, picture.read_bytes() if picture else None), "utf-8")
+            console.print(f"contact sheet: {html}")
+
+
+@app.command()
+def status(url: Url = None, merchant: Merchant = "default") -> None:
+    """Show counts, queue, index and encoder of the running server."""
+    from backend.cli.client import Api, announced  # noqa: PLC0415
+
+    with _told():
+        settings = _settings()
+        address = url or announced(settings.data_dir)
+        if address is None:
+            raise Misconfigured(f"no server runs on {settings.data_dir}; start one with `shelfsight serve`")
+        with Api(address, key=settings.platform_key(), merchant=merchant) as api:
+            found = api.get("/v1/status")
+    table = Table("part", "state", title=f"{address} (version {found['version']}, {found['mode']})")
+    table.add_row("merchant", found["merchant"])
+    table.add_row("products", ", ".join(f"{count} {state}" for state, count in found["products"].items()))
+    table.add_row("index", f"{found['index']['points']} pictures")
+    queue = found["queue"]
+    table.add_row(
+        "queue", f"{queue['products_due']} products and {queue['imports_due']} imports due; broker {queue['broker']}"
+    )
+    model = found["model"]
+    table.add_row("encoder", f"{model['name']}, {model['dimension']} dimensions, {model['fingerprint']}")
+    table.add_row("", model["reason"])
+    console.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Examine the installation: each part is ok, or what to do about it."""
+    from backend.cli.doctor import examine  # noqa: PLC0415
+
+    with _told():
+        findings = list(examine(_settings()))
+    table = Table("", "part", "found", "what to do")
+    for item in findings:
+        table.add_row("[red]x[/red]" if item.mend else "[green]ok[/green]", item.part, item.found, item.mend)
+    console.print(table)
+    if any(item.mend for item in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def reindex(
+    model: Annotated[str, typer.Option(help="The encoder to build the index with: packaged, a hub name or a folder.")],
+) -> None:
+    """Change the encoder: start a new index and make every product due again. The server must be stopped."""
+    from backend.bootstrap import rebuild_index  # noqa: PLC0415
+    from backend.cli.supervisor import hold  # noqa: PLC0415
+
+    with _told():
+        settings = _settings()
+        with hold(settings.data_dir):
+            space, due = rebuild_index(settings, model)
+    console.print(f"the index is new, for {space.model} ({space.dimension} dimensions); {due} products are due.")
+    console.print("Start the server: searches find each product again as it is embedded.")
+
+
+if __name__ == "__main__":
+    app()

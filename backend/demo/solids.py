@@ -1,0 +1,195 @@
+"""Turned solids: whatever a lathe or a potter's wheel makes (mugs, vases, bottles, lamp bases, hat crowns).
+
+A solid is drawn as a stack of discs from the bottom up. Seen from above, the topmost disc over a pixel is the first one the
+line of sight meets, so painting each disc's height over the lower ones leaves the visible height at every pixel. From the
+height follow the radius, the angle round the axis and the normal: exact curved patterns and highlights without a mesh.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from backend.demo.camera import DISTANCE
+from backend.demo.curves import Points, ellipse
+from backend.demo.light import Normals
+from backend.demo.materials import Paint
+from backend.demo.raster import SUPERSAMPLING, Colours, Field, Patch, bounds, fill
+from backend.demo.studio import Studio
+
+RINGS = 110
+"""Discs in a stack: one for every two or three pixels of a tall product."""
+
+CORNERS = 56
+"""Corners of a drawn disc."""
+
+
+class Surface(NamedTuple):
+    """What is visible of a solid: the pixels; for each the place along the profile (in discs), height, angle, radius, normal."""
+
+    patch: Patch
+    place: Field
+    height: Field
+    angle: Field
+    radius: Field
+    normals: Normals
+
+
+class Lathe:
+    """A profile, (n, 2) of radius and height from the bottom up, turned about an upright axis at (x, z)."""
+
+    def __init__(self, profile: Points, x: float = 0.0, z: float = 0.0) -> None:
+        length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
+        where = np.linspace(0, length[-1], RINGS)
+        self.radius = np.interp(where, length, profile[:, 0])
+        self.height = np.interp(where, length, profile[:, 1])
+        self.x, self.z = x, z
+
+    def disc(self, n: int, grow: float = 0.0) -> Points:
+        """The n-th disc's edge in space, (CORNERS, 3)."""
+        ring = ellipse(self.x, self.z, self.radius[n] + grow, self.radius[n] + grow, CORNERS)
+        return np.stack([ring[:, 0], np.full(len(ring), self.height[n]), ring[:, 1]], axis=1)
+
+    @property
+    def top(self) -> tuple[float, float]:
+        """Radius and height of the last disc."""
+        return float(self.radius[-1]), float(self.height[-1])
+
+
+def surface(studio: Studio, lathe: Lathe) -> Surface:
+    """The visible surface of a solid."""
+    camera = studio.camera
+    order = range(RINGS) if camera.pitch >= 0 else range(RINGS - 1, -1, -1)
+    rings = camera.project(np.vstack([lathe.disc(n) for n in range(RINGS)])).reshape(RINGS, CORNERS, 2)
+    box = bounds([rings.reshape(-1, 2)], studio.side)
+    if box is None:
+        patch = fill([], studio.side)
+        nothing = patch.cover
+        return Surface(patch, nothing, nothing, nothing, nothing, Normals(nothing, nothing, nothing + 1))
+    left, top, right, bottom = box
+    shape = (right - left, bottom - top)
+    mask = Image.new("L", (shape[0] * SUPERSAMPLING, shape[1] * SUPERSAMPLING))
+    stack = Image.new("F", shape, -1.0)
+    mask_pen, stack_pen = ImageDraw.Draw(mask), ImageDraw.Draw(stack)
+    middles = rings.mean(axis=1, keepdims=True)
+    # The stack is drawn a pixel too large, so that soft edge pixels have a height too.
+    spans = np.maximum(np.linalg.norm(rings - middles, axis=2, keepdims=True), 1e-6)
+    wider = middles + (rings - middles) * (1 + 1.2 / spans)
+    for n in order:
+        mask_pen.polygon(((rings[n] - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist(), fill=255)
+        stack_pen.polygon((wider[n] - (left, top) - 0.5).ravel().tolist(), fill=float(n))
+    patch = Patch(left, top, np.asarray(mask.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255))
+    return _from_stack(studio, lathe, patch, np.asarray(stack, dtype=np.float32))
+
+
+def _from_stack(studio: Studio, lathe: Lathe, patch: Patch, stack: Field) -> Surface:
+    """Heights, angles and normals from the number of the disc seen at each pixel."""
+    place, across, radius = _places(studio, lathe, patch, stack)
+    # Slopes from a smoothed profile: a hard corner in it is a narrow round edge in any real product.
+    out = np.convolve(np.pad(np.gradient(lathe.height), 2, mode="edge"), np.ones(5) / 5, mode="valid")
+    up = -np.convolve(np.pad(np.gradient(lathe.radius), 2, mode="edge"), np.ones(5) / 5, mode="valid")
+    length = np.maximum(np.hypot(out, up), 1e-9)
+    sine = np.clip(across / np.maximum(radius, 1e-4), -1, 1)
+    cosine = np.sqrt(np.maximum(1 - sine * sine, 0.0))
+    # The lathe's own front already faces the camera's side, so only pitch and roll turn the normals.
+    tilt = np.radians(studio.camera.pitch)
+    c, s = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
+    outward, upward = _at(out / length, place), _at(up / length, place)
+    x, y, z = outward * sine, upward, outward * cosine
+    normals = Normals(x, y * c - z * s, np.maximum(y * s + z * c, 0.0))
+    angle = np.arcsin(sine) + np.float32(np.radians(studio.camera.yaw))
+    return Surface(patch, place, _at(lathe.height, place), np.asarray(angle), radius, normals)
+
+
+def _places(studio: Studio, lathe: Lathe, patch: Patch, stack: Field) -> tuple[Field, Field, Field]:
+    """Between which discs each pixel's line of sight meets the solid, how far aside of the axis, and the radius there.
+
+    The disc numbers are whole; used as they are, every pattern would show them as stairs. So the meeting point is moved
+    along the line of sight until it lies on the wall (at most two discs away).
+    """
+    camera = studio.camera
+    place = np.clip(stack, 0, RINGS - 1)
+    first = place
+    x, y = camera.rays(*patch.grid())
+    yaw, tilt = np.radians(camera.yaw), np.radians(camera.pitch)
+    axis_x = np.float32(lathe.x * np.cos(yaw) + lathe.z * np.sin(yaw))
+    axis_z = np.float32(lathe.z * np.cos(yaw) - lathe.x * np.sin(yaw))
+    c, s = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
+    rise, widening = np.gradient(lathe.height), np.gradient(lathe.radius)
+    across = x - axis_x + 0 * y
+    radius = _at(lathe.radius, place)
+    for _ in range(3):
+        height = _at(lathe.height, place)
+        forward = np.sqrt(np.maximum(radius * radius - across * across, 0.0))
+        nearness = 1 - (height * s + (forward + axis_z) * c) / np.float32(DISTANCE)
+        across = x * nearness - axis_x
+        missed = y * nearness + (forward + axis_z) * s - height * c
+        # Newton's step; without the second term it swings to and fro on cones and near the sides.
+        slope = _at(rise, place) * c - s * radius * _at(widening, place) / np.maximum(forward, 0.05)
+        step = np.where(slope > 1e-3, missed / np.maximum(slope, 1e-3), 0)
+        place = np.clip(np.clip(place + step, first - 2, first + 2), 0, RINGS - 1)
+        radius = _at(lathe.radius, place)
+    return np.asarray(place), np.asarray(across), radius
+
+
+def _at(values: NDArray[np.float64], place: Field) -> Field:
+    """The values between two discs."""
+    low = values.astype(np.float32)
+    whole = place.astype(np.int32)
+    step = np.diff(low, append=low[-1])
+    return np.asarray(low[whole] + step[whole] * (place - whole))
+
+
+def turn(
+    studio: Studio,
+    profile: Points,
+    paint: Paint,
+    *,
+    x: float = 0.0,
+    z: float = 0.0,
+    opacity: float = 1.0,
+    lift: float = 0.0,
+    relight: Callable[[Surface, Colours], Colours] | None = None,
+) -> Surface:
+    """Draw a turned solid. `relight` may change its colours before they are lit (bands, glazes, shadows)."""
+    seen = surface(studio, Lathe(profile, x, z))
+    wide = float(profile[:, 0].max())
+    if lift:
+        studio.cast(seen.patch, lift)
+    middle = float(profile[:, 1].mean())
+    albedo = paint.albedo(seen.angle * np.float32(wide), seen.height - np.float32(middle), 1 / studio.camera.unit)
+    if relight is not None:
+        albedo = relight(seen, albedo)
+    studio.lay(seen.patch, albedo, seen.normals, paint.finish, opacity)
+    return seen
+
+
+def mouth(
+    studio: Studio, radius: float, height: float, wall: float, rim: Paint, inside: Paint, *,
+    x: float = 0.0, z: float = 0.0, depth: float = 1.0,
+) -> Patch:  # fmt: skip
+    """The opening of a vessel: its rim seen from above and the far inner wall, darker the deeper one looks."""
+
+    def ring(r: float) -> Points:
+        edge = ellipse(x, z, r, r, CORNERS)
+        return np.stack([edge[:, 0], np.full(len(edge), height), edge[:, 1]], axis=1)
+
+    if studio.camera.pitch <= 0.5:
+        return Patch(0, 0, np.zeros((1, 1), np.float32))
+    studio.part(ring(radius), rim.plain(), rounding=wall * 0.7)
+    patch = studio.patch([ring(radius - wall)])
+    columns, rows = patch.grid()
+    middle = studio.camera.project(np.array([[x, height, z]]))[0]
+    unit = np.float32(studio.camera.unit * (radius - wall))
+    across = np.clip((columns - np.float32(middle[0])) / unit, -1, 1)
+    flatness = np.float32(max(np.sin(np.radians(studio.camera.pitch)), 0.05))
+    down = np.clip((rows - np.float32(middle[1])) / (unit * flatness), -1, 1)
+    # The inner wall faces the axis: its left half looks right. Less of the room's light reaches it lower down.
+    z_in = np.sqrt(np.maximum(1 - across * across, 0.05))
+    normals = Normals(-across * 0.9 + 0 * down, 0.25 + 0 * (across + down), z_in + 0 * down)
+    open_sky = np.clip(0.72 - 0.3 * depth * (down + 1) + 0 * across, 0.16, 1)
+    albedo = inside.plain().albedo(0 * across + 0 * down, 0 * down, 1.0) * open_sky[..., None]
+    studio.lay(patch, albedo, normals, inside.finish)
+    return patch

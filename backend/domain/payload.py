@@ -1,0 +1,48 @@
+"""What an index keeps beside a picture's vector: the product's facts, in the types every engine can filter by."""
+
+import uuid
+from typing import TypeAlias
+
+from backend.domain.product import AttributeValue, Product, ProductKey, ancestors_of
+
+Payload: TypeAlias = dict[str, object]
+"""JSON values only. Booleans are 0 and 1: the embedded engine turns a boolean filter into an integer one that would
+match nothing else (measured). `price` is a float here and only here; the catalog keeps the exact decimal."""
+
+_POINTS = uuid.UUID("6a9d9f0e-3a55-4d8e-9a41-6f1d6f0f9b0e")  # our own namespace: it must never change
+
+
+def point_id(key: ProductKey, content_hash: str) -> str:
+    """The point of one picture of one product: the same upload always meets the same point (RFC 9562, version 5)."""
+    return str(uuid.uuid5(_POINTS, f"{key.merchant}\x1f{key.product_id}\x1f{content_hash}"))
+
+
+def product_payload(product: Product, version: int) -> Payload:
+    """The facts shared by all points of a product; a metadata change rewrites these and leaves the vectors alone."""
+    return {
+        "merchant": product.key.merchant,
+        "product_id": product.key.product_id,
+        "version": version,
+        "title": product.title,
+        "category": product.category,
+        "categories": list(ancestors_of(product.category)),
+        "brand": product.brand,
+        "price": None if product.price is None else float(product.price),
+        "price_exact": None if product.price is None else str(product.price),
+        "currency": product.currency,
+        "in_stock": int(product.in_stock),
+        "url": product.url,
+        "attributes": {name: _plain(value) for name, value in product.attributes.items()},
+        "attribute_flags": sorted(name for name, value in product.attributes.items() if isinstance(value, bool)),
+    }
+
+
+def picture_payload(content_hash: str) -> Payload:
+    """The facts of one point alone: which picture it is."""
+    return {"image": content_hash}
+
+
+def _plain(value: AttributeValue) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,40 @@
+"""What has to be done so that the index shows a product's latest row: decided here on plain values, done elsewhere."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from backend.domain.picture import PictureState
+from backend.domain.product import ProductRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between a row and its points in the index, by content hash.
+
+    `embed`: pictures the model must see. `keep`: points whose vector is right and whose facts are rewritten.
+    `remove`: points of pictures the product no longer has.
+    """
+
+    embed: tuple[str, ...]
+    keep: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+def plan_of(record: ProductRecord, indexed: Collection[str]) -> Plan:
+    """Compare a row with the content hashes the index holds for it. A deleted product keeps nothing."""
+    wanted = () if record.deleted else wanted_hashes(record)
+    return Plan(
+        embed=tuple(item for item in wanted if item not in indexed),
+        keep=tuple(item for item in wanted if item in indexed),
+        remove=tuple(sorted(set(indexed) - set(wanted))),
+    )
+
+
+def wanted_hashes(record: ProductRecord) -> tuple[str, ...]:
+    """The pictures that should be in the index, in order, each once; refused ones are not tried again."""
+    hashes = (
+        picture.content_hash
+        for picture in record.pictures
+        if picture.content_hash is not None and picture.state is not PictureState.FAILED
+    )
+    return tuple(dict.fromkeys(hashes))

@@ -1,0 +1,1 @@
+"""Bytes -> picture. Home of Pillow."""

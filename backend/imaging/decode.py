@@ -1,0 +1,65 @@
+"""Decode a picture to upright sRGB pixels, no larger than the next step can use."""
+
+from typing import Final
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from backend.domain.picture import Pixels
+from backend.imaging.colour import to_eight_bits, to_srgb
+from backend.imaging.limits import PictureLimits
+from backend.imaging.opening import FAILURES, opened
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How to undo each value of the EXIF tag Orientation (Exif 3.0, 4.6.5.1.6)."""
+
+_SPARE: Final = 2
+
+
+def decode(data: bytes, min_side: int, limits: PictureLimits) -> Pixels:
+    """(height, width, 3) uint8: upright, sRGB, transparency over white, the first frame of an animation.
+
+    The result may be smaller than the original by a whole factor, its short side never below `min_side` (unless the
+    original is). Damaged EXIF, XMP and colour profiles are ignored.
+
+    Raises `errors.UnreadableImage` or a subclass, as `inspect` does, and for damage that shows only in the pixels. A
+    file that ends early is refused, never completed with grey.
+    """
+    with opened(data, limits) as stored:
+        # JPEG is decoded at 1/2, 1/4 or 1/8 right in the inverse DCT: that saves most of the time and the memory.
+        stored.draft(None, (min_side, min_side))
+        stored.load()
+        turn = _TURNS.get(_orientation(stored))
+        picture = to_srgb(_reduced(to_eight_bits(stored), min_side), limits.max_profile_bytes)
+        if turn is not None:
+            picture = picture.transpose(turn)
+        return np.array(picture)
+
+
+def _reduced(picture: Image.Image, min_side: int) -> Image.Image:
+    """Averaged over whole squares of pixels, the short side kept at twice `min_side` at least.
+
+    This is for memory: 32 pictures of 50 megapixels are 4.8 GB; after this about 0.3 GB at `min_side` 390. The pixels
+    are decoded already, so going down to `min_side` would save no time, and it would show: features of EfficientNet at
+    260 pixels had a cosine of .996 to those of the full picture at 1.5 times the input, .9996 at three times. A mean
+    gives every pixel its share, so nothing aliases. It comes before colour management, to make that cheap, and Pillow
+    weights it by alpha, so hidden colours do not bleed in.
+    """
+    factor = min(picture.size) // (_SPARE * min_side)
+    return picture.reduce(factor) if factor > 1 else picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none or EXIF is damaged. (Of a TIFF Pillow has undone it on loading.)"""
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except FAILURES:
+        return 1

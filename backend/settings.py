@@ -1,0 +1,227 @@
+"""The one place that reads the environment. Every variable begins with SHELFSIGHT_; nested names join with `__`.
+
+`SHELFSIGHT_SERVER__PORT=9000` sets `server.port`. docs/settings.md lists all of them, and a test holds it to that.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from backend.domain.product_facts import CURRENCY_PATTERN
+from backend.errors import Misconfigured
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Group):
+    """The HTTP door."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Any other than loopback refuses to start without a platform key.",
+    )
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one (tests).")
+    threads: int = Field(
+        8,
+        ge=2,
+        le=64,
+        description="Requests served at once. Searches share one model, so more threads mostly queue.",
+    )
+    platform_key: SecretStr | None = Field(
+        None,
+        description="The key every request must carry as `Authorization: Bearer`. At least 16 characters.",
+    )
+    platform_key_file: Path | None = Field(
+        None, description="A file holding the platform key, for secrets mounted by an orchestrator."
+    )
+
+
+class WorkerSettings(_Group):
+    """What turns accepted products into searchable ones."""
+
+    threads: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Batches under way at once: one decodes while another is in the model. 2 fills two cores.",
+    )
+    batch: int = Field(
+        32,
+        ge=1,
+        le=256,
+        description="Products claimed together and pictures per forward pass: beyond 32 a CPU gains nothing.",
+    )
+    lease_seconds: float = Field(
+        60.0,
+        gt=1,
+        description="How long a claim holds before the sweep takes it back; must exceed the longest batch.",
+    )
+    sweep_seconds: float = Field(
+        5.0,
+        gt=0.1,
+        description="How often lost leases and lost doorbells are looked for: the longest a lost message delays.",
+    )
+    max_attempts: int = Field(
+        3, ge=1, description="How often a product may end its worker before it is set aside as `worker_lost`."
+    )
+
+
+class LimitSettings(_Group):
+    """What a caller may send. Each bound keeps one request from hurting the others."""
+
+    max_image_bytes: int = Field(20_000_000, ge=1_000, description="Bytes per picture: a 50-megapixel JPEG fits.")
+    max_pixels: int = Field(50_000_000, ge=10_000, description="Pixels per picture: 150 MB decoded; stops bombs.")
+    min_side: int = Field(16, ge=1, description="Shortest side in pixels: below it nothing can be recognised.")
+    max_aspect: float = Field(
+        20.0,
+        ge=1,
+        description="Longest to shortest side: a strip scaled to a model's input would need gigabytes.",
+    )
+    max_pictures: int = Field(16, ge=1, le=100, description="Pictures per product.")
+    max_upload_bytes: int = Field(
+        100_000_000,
+        ge=1_000,
+        description="Bytes per request other than an import: several full pictures, or their base64.",
+    )
+    max_import_bytes: int = Field(2_000_000_000, ge=1_000, description="Bytes per import file.")
+    max_text: int = Field(1_000, ge=1, description="Characters of words in a search: models read about 77 tokens.")
+
+
+class StoreSettings(_Group):
+    """Where things live when one machine is outgrown. Empty means embedded, inside the data directory."""
+
+    catalog_url: str | None = Field(
+        None,
+        description="SQLAlchemy URL such as postgresql+psycopg://user@host/db. Empty: SQLite in the data directory.",
+    )
+    broker_url: str | None = Field(
+        None, description="redis:// URL of Redis or Valkey. Empty: a private Valkey child process."
+    )
+    qdrant_url: str | None = Field(
+        None, description="http(s):// URL of a Qdrant server. Empty: Qdrant Edge in the process."
+    )
+    qdrant_api_key: SecretStr | None = Field(None, description="The Qdrant server's API key, if it has one.")
+    qdrant_collection: str = Field(
+        "shelfsight",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Collection that holds the index on a Qdrant server.",
+    )
+    qdrant_timeout_seconds: float = Field(10.0, gt=0, description="Longest wait for one answer of the Qdrant server.")
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHELFSIGHT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=True,
+    )
+
+    data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+        Path("shelfsight-data"),
+        validate_default=True,
+        description="Everything Shelfsight keeps: catalog, pictures, index, queue.",
+    )
+    model: str = Field(
+        "auto",
+        min_length=1,
+        description="The encoder, chosen once per index: `auto`, `packaged`, a hub name like clip-ViT-B-32, a folder.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where the encoder runs; `auto` takes a GPU if there is one."
+    )
+    model_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Threads of one forward pass on a CPU; 0 takes the number of cores available.",
+    )
+    currency: str = Field(
+        "EUR",
+        pattern=f"^{CURRENCY_PATTERN}$",
+        description="Currency of prices and price filters that name none (ISO 4217).",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is worth a line in the log."
+    )
+    server: ServerSettings = ServerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
+    stores: StoreSettings = StoreSettings()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the index lives in this process (so exactly one process may serve and work)."""
+        return self.stores.qdrant_url is None
+
+    def platform_key(self) -> str | None:
+        """The platform key from the environment or its file; None when there is none. Raises `Misconfigured`."""
+        server = self.server
+        key = server.platform_key.get_secret_value() if server.platform_key else None
+        if key is None and server.platform_key_file is not None:
+            try:
+                key = server.platform_key_file.read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as err:
+                raise Misconfigured(f"server.platform_key_file cannot be read: {err}") from err
+        if key is not None and (len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable()):
+            raise Misconfigured(f"the platform key needs at least {MIN_KEY_LENGTH} printable ASCII characters")
+        return key
+
+    def door_key(self, *, always: bool = False) -> str | None:
+        """The key the HTTP door must ask for; None is an open door, which only a loopback address may have.
+
+        Raises `Misconfigured` when a key is needed (`always`, or another address than loopback) and none is set.
+        """
+        key = self.platform_key()
+        if key is None and (always or not is_loopback(self.server.host)):
+            raise Misconfigured(
+                f"listening on {self.server.host} needs a platform key: set SHELFSIGHT_SERVER__PLATFORM_KEY or "
+                "SHELFSIGHT_SERVER__PLATFORM_KEY_FILE. "
+                "To make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        return key
+
+
+MIN_KEY_LENGTH = 16  # 96 bits as base64: beyond guessing, short enough to type
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, with `given` before it. Raises `Misconfigured` naming each wrong variable."""
+    known = {f"SHELFSIGHT_{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith("SHELFSIGHT_") and name.partition("__")[0] not in known | {*ALLOWED_BESIDE}:
+            raise Misconfigured(f"{name} is not a setting; docs/settings.md lists them")
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # values of the command line, checked by the model
+    except ValidationError as err:
+        wrong = "; ".join(
+            f"SHELFSIGHT_{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in err.errors()
+        )
+        raise Misconfigured(wrong) from err
+
+
+ALLOWED_BESIDE = (
+    "SHELFSIGHT_CLOTHING",
+    "SHELFSIGHT_TEST_QDRANT_URL",
+    "SHELFSIGHT_TEST_POSTGRES_URL",
+)  # the tests' own
+"""Variables with our prefix that are no settings."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

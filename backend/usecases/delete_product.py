@@ -1,0 +1,25 @@
+"""Delete a product: out of every answer at once, out of the index a moment later."""
+
+from dataclasses import dataclass
+
+from backend.domain.job import JobKind
+from backend.domain.product import ProductKey
+from backend.errors import ProductNotFound
+from backend.ports import Accepted, Catalog, Change, Doorbell
+
+
+@dataclass(frozen=True)
+class DeleteProduct:
+    """Leaves a row that says "deleted" until the index has forgotten the product."""
+
+    catalog: Catalog
+    doorbell: Doorbell
+
+    def __call__(self, key: ProductKey) -> Accepted:
+        """Raises `ProductNotFound` when there is no such product (any more)."""
+        record = self.catalog.product(key)
+        if record is None or record.deleted:
+            raise ProductNotFound
+        [accepted] = self.catalog.accept([Change(key, None)], JobKind.DELETE)
+        self.doorbell.ring_products()
+        return accepted

@@ -1,0 +1,61 @@
+"""Step of every upload: check each picture's header and store its bytes. A bad picture among good ones fails alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backend.domain.picture import Picture, PictureState
+from backend.errors import (
+    FieldError,
+    PictureMissing,
+    PicturesMissing,
+    ShelfsightError,
+    TooManyPictures,
+    UnreadableImage,
+)
+from backend.ports import BlobStore, PictureReader
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One picture as it came: its name, and a way to its bytes (which may raise one of our errors)."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class KeepPictures:
+    """Inspects and stores pictures, in order, each content once."""
+
+    reader: PictureReader
+    blobs: BlobStore
+    max_pictures: int
+
+    def __call__(self, uploads: Sequence[Upload]) -> tuple[Picture, ...]:
+        """The pictures with their content hashes or codes. At least one is usable.
+
+        Raises `PicturesMissing`, `TooManyPictures`, or, when none is usable, the first picture's own error with all
+        of them in `errors`. Raises `BlobsUnavailable` when bytes cannot be stored.
+        """
+        if not uploads:
+            raise PicturesMissing(field="images")
+        if len(uploads) > self.max_pictures:
+            raise TooManyPictures(f"{len(uploads)} pictures; at most {self.max_pictures} are allowed", field="images")
+        kept: dict[object, Picture] = {}
+        refusals: list[tuple[str, ShelfsightError]] = []
+        for number, upload in enumerate(uploads):
+            try:
+                picture = self._keep(upload)
+            except (UnreadableImage, PictureMissing) as err:
+                refusals.append((f"images[{number}]", err))
+                picture = Picture(None, PictureState.FAILED, err.code, err.detail, upload.name)
+            kept.setdefault(picture.content_hash or number, picture)
+        if len(refusals) == len(uploads):
+            first = refusals[0][1]
+            raise type(first)(first.detail, errors=[FieldError(name, err.code, err.detail) for name, err in refusals])
+        return tuple(kept.values())
+
+    def _keep(self, upload: Upload) -> Picture:
+        data = upload.read()
+        self.reader.inspect(data)
+        return Picture(self.blobs.put(data), name=upload.name)

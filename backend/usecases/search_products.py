@@ -1,0 +1,100 @@
+"""Find products by picture, words, both, or another product, under a filter."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.domain.picture import Vector
+from backend.domain.product import ProductKey
+from backend.domain.query import Query, Results
+from backend.errors import ImageNotFound, ProductNotFound, ProductNotSearchable, QueryMissing
+from backend.ports import BlobStore, Catalog, Embedder, PictureReader, VectorStore
+
+_MAX_EXCLUDED = 1_000  # deletes waiting for the index; more than that is a mass delete, done in seconds
+
+
+class _Stopwatch:
+    """Milliseconds per stage, for the answer's `took_ms`."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.took_ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.took_ms[stage] = round(self.took_ms.get(stage, 0.0) + (now - self._last) * 1e3, 2)
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        self.took_ms["total"] = round((self._last - self._start) * 1e3, 2)
+        return self.took_ms
+
+
+@dataclass(frozen=True)
+class SearchProducts:
+    """The search way: decode, embed, nearest under the filter."""
+
+    reader: PictureReader
+    blobs: BlobStore
+    catalog: Catalog
+    embedder: Embedder
+    vectors: VectorStore
+
+    def __call__(self, query: Query) -> Results:
+        """A page. Raises `QueryMissing`, `UnreadableImage`, `ImageNotFound`, `ProductNotFound`, `Unavailable`."""
+        watch = _Stopwatch()
+        vector = self._vector(query, watch)
+        exclude = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
+        if query.product_id is not None:
+            exclude.append(query.product_id)
+        found = self.vectors.nearest(
+            query.merchant, vector, query.filter, limit=query.offset + query.limit, exclude=exclude
+        )
+        watch.lap("search")
+        return Results(tuple(found[query.offset :]), watch.total())
+
+    def _vector(self, query: Query, watch: _Stopwatch) -> Vector:
+        """The query's place in the space: the weighted sum of what was given, of unit length."""
+        parts: list[tuple[float, Vector]] = []
+        if (data := self._picture(query)) is not None:
+            pixels = self.reader.decode(data, self.embedder.picture_side)
+            watch.lap("decode")
+            parts.append((query.image_weight, self.embedder.embed_images([pixels])[0]))
+            watch.lap("embed")
+        if query.product_id is not None:
+            parts.append((query.image_weight, self._product_vector(ProductKey(query.merchant, query.product_id))))
+            watch.lap("search")
+        if query.text is not None:
+            parts.append((query.text_weight, self.embedder.embed_texts([query.text])[0]))
+            watch.lap("embed")
+        if not parts:
+            raise QueryMissing
+        if len(parts) == 1:
+            return parts[0][1]
+        return _unit(sum((weight * part for weight, part in parts), np.zeros_like(parts[0][1])), fallback=parts[0][1])
+
+    def _picture(self, query: Query) -> bytes | None:
+        if query.image is not None:
+            return query.image
+        if query.image_id is None:
+            return None
+        if not self.catalog.owns_image(query.merchant, query.image_id):
+            raise ImageNotFound(field="image.image_id")
+        return self.blobs.get(query.image_id)
+
+    def _product_vector(self, key: ProductKey) -> Vector:
+        """The mean of a product's pictures."""
+        record = self.catalog.product(key)
+        if record is None or record.deleted:
+            raise ProductNotFound(field="product_id")
+        vectors = list(self.vectors.vectors_of(key).values())
+        if not vectors:
+            raise ProductNotSearchable(field="product_id")
+        return _unit(np.mean(vectors, axis=0), fallback=vectors[0])
+
+
+def _unit(vector: Vector, *, fallback: Vector) -> Vector:
+    """Scaled to length one; opposite parts may cancel to nothing, and then the first part speaks alone."""
+    length = float(np.linalg.norm(vector))
+    return (vector / length).astype(np.float32) if length > 1e-6 else fallback  # noqa: PLR2004 - float32 noise

@@ -1,0 +1,82 @@
+"""From the best points to the best products, in an order that does not depend on how many were asked for.
+
+An engine finds points, several of one product, and finds them in two steps: candidates by a rough score, then the
+best of these by the true one. A greater limit admits more candidates, and a candidate the smaller limit missed would
+move everything below it: page two would repeat or skip a product. So the candidates are taken from a few fixed depths,
+and a page reads as much of its depth's list as it needs. Two depths are joined by appending what the deeper one adds,
+so that a deeper page begins with the shallower one by construction, whatever the rough score missed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count as counting
+from typing import NamedTuple
+
+from backend.domain.payload import Payload
+
+FIRST_TIER = 32
+"""Products the first depth answers for: a page of 24 costs one shallow query."""
+TIER_FACTOR = 4
+"""Each depth answers for so many times more: 32, 128, 512, 2,048 cover the 1,000 a search may reach."""
+CANDIDATES_PER_PRODUCT = 32
+"""A product has up to 16 pictures, so 16 candidates a product always give the wanted number of products. Twice that
+keeps the last wanted product far above the edge of the candidates, where the rough score errs. Measured on 50,000
+pictures: 1,024 candidates cost 0.5 ms more than 288 (an oversampling of 3 for the same page)."""
+POINTS_PER_PRODUCT = 4
+"""Points fetched per wanted product at first; doubled while they are pictures of too few products."""
+
+
+class Hit(NamedTuple):
+    """A point found."""
+
+    product_id: str
+    score: float
+    payload: Payload
+
+
+Fetch = Callable[[int, int], Sequence[Hit]]
+"""(number, candidates) -> the `number` best, best first, of a set that depends on `candidates` alone."""
+
+
+def best_products(fetch: Fetch, limit: int) -> list[Hit]:
+    """The best hit of each of the `limit` best products: by score, ties by product id."""
+    if limit < 1:
+        return []
+    found: dict[str, Hit] = {}
+    for tier in _tiers():
+        ranked, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT)
+        for hit in ranked:
+            found.setdefault(hit.product_id, hit)
+        if complete or len(found) >= limit:
+            break
+    return list(found.values())[:limit]
+
+
+def _tiers() -> Iterator[int]:
+    return (FIRST_TIER * TIER_FACTOR**step for step in counting())
+
+
+def _best_within(fetch: Fetch, wanted: int, candidates: int) -> tuple[list[Hit], bool]:
+    """The first `wanted` products of one depth's list (fewer when it ends), and whether there is nothing beyond it."""
+    # A power of two, as `candidates` is: their quotient (the engine's oversampling) is then a double without rounding,
+    # and the engine's candidates are exactly as many at every number.
+    number = min(_power_of_two(POINTS_PER_PRODUCT * wanted), candidates)
+    while True:
+        hits = fetch(number, candidates)
+        if len(hits) < number:
+            return _ranked(hits), True
+        # Points that tie with the last one may have been cut off beside it, so what ties is not decided yet.
+        decided = _ranked([hit for hit in hits if hit.score > hits[-1].score])
+        if len(decided) >= wanted or number >= candidates:
+            return decided[:wanted], False
+        number *= 2
+
+
+def _ranked(hits: Sequence[Hit]) -> list[Hit]:
+    best: dict[str, Hit] = {}
+    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id, str(hit.payload.get("image")))):
+        best.setdefault(hit.product_id, hit)
+    return list(best.values())
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()

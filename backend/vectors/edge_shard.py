@@ -1,0 +1,104 @@
+"""The engine's side of the embedded index: how a shard is made, loaded and asked. Measured with Qdrant Edge 0.9."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge
+
+from backend import errors
+from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, VECTOR_NAME
+
+log = logging.getLogger(__name__)
+
+
+def asked(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the engine. Whatever goes wrong in it is raised as `IndexUnavailable`.
+
+    On damaged data the engine raises a PanicException, which is a BaseException and would pass every `except Exception`
+    on its way out of a worker's loop.
+    """
+    try:
+        return call(*arguments)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as err:
+        raise errors.IndexUnavailable(f"The embedded index failed: {err}") from err
+
+
+def create_shard(folder: Path, dimension: int) -> None:
+    """Make an empty shard, whole or not at all: a process ended half-way leaves nothing at `folder`."""
+    draft = folder.with_name(f"{folder.name}.new")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)  # left by a process that was ended here
+        draft.mkdir(parents=True)
+        asked(asked(qdrant_edge.EdgeShard.create, str(draft), _config(dimension)).close)
+        draft.rename(folder)
+    except OSError as err:
+        raise errors.IndexUnavailable(f"The embedded index cannot be created at {folder}: {err}") from err
+
+
+def load_shard(folder: Path) -> qdrant_edge.EdgeShard:
+    """Load a shard, replaying what was written since its last flush, with all payload indexes.
+
+    Raises `DataDirectoryInUse` when a process holds it (this one included), `IndexUnavailable` when it is damaged.
+    """
+    try:
+        shard: qdrant_edge.EdgeShard = asked(qdrant_edge.EdgeShard.load, str(folder))
+    except errors.IndexUnavailable as err:
+        if "WouldBlock" in err.detail:  # the lock on the write-ahead log; the engine has no error class for it
+            raise errors.DataDirectoryInUse(f"Another process has the index at {folder} open.") from err
+        detail = f"{err.detail}. If this stays, remove {folder.parent} and build the index anew."
+        raise errors.IndexUnavailable(detail) from err
+    _index_payload(shard)
+    return shard
+
+
+def rescored(oversampling: float) -> qdrant_edge.SearchParams:
+    """Search parameters: candidates by 4-bit codes, then ordered by their whole vectors.
+
+    Rescoring has to be asked for: without it nothing is rescored, and scores are off by up to 0.015.
+    """
+    quantization = qdrant_edge.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+    return qdrant_edge.SearchParams(quantization=quantization)
+
+
+def optimize(shard: qdrant_edge.EdgeShard) -> None:
+    """Merge segments, drop deleted points, make the payload indexes compact. The whole process stands still meanwhile.
+
+    Returns at once when too little has changed. An error is logged and no more: nothing is lost by an index as it was.
+    """
+    try:
+        if asked(shard.optimize):
+            asked(shard.flush)  # only now are the merged segments' files removed
+            log.info("The embedded index was optimized.")
+    except errors.IndexUnavailable:
+        log.exception("The embedded index could not be optimized; it is served as it is.")
+
+
+def _config(dimension: int) -> qdrant_edge.EdgeConfig:
+    """No graph (m = 0): brute force over 4-bit codes is exact with filters and needs no build that stops the process.
+
+    4-bit TurboQuant codes (arXiv:2504.19874) also work on points that were never optimized; int8 codes do not. The
+    write-ahead log stays on, as it is by default: without it there is no lock and nothing survives a killed process.
+    """
+    return qdrant_edge.EdgeConfig(
+        vectors={VECTOR_NAME: qdrant_edge.EdgeVectorParams(size=dimension, distance=qdrant_edge.Distance.Cosine)},
+        hnsw_config=qdrant_edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        quantization_config=qdrant_edge.TurboQuantQuantizationConfig(bits=qdrant_edge.TurboQuantBitSize.Bits4),
+    )
+
+
+def _index_payload(shard: qdrant_edge.EdgeShard) -> None:
+    """Create the payload indexes that are missing. `enable_hnsw=False`: there is no graph to link their values in."""
+    wanted: dict[str, Any] = {
+        **{name: qdrant_edge.KeywordIndexParams(enable_hnsw=False) for name in KEYWORD_FIELDS},
+        **{name: qdrant_edge.IntegerIndexParams(lookup=True, range=True, enable_hnsw=False) for name in INTEGER_FIELDS},
+        **{name: qdrant_edge.FloatIndexParams(enable_hnsw=False) for name in FLOAT_FIELDS},
+    }
+    present = asked(shard.info).payload_schema
+    for name, parameters in wanted.items():
+        if name not in present:
+            asked(shard.update, qdrant_edge.UpdateOperation.create_field_index(name, parameters))

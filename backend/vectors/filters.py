@@ -1,0 +1,135 @@
+"""Our filters in an engine's words. What they mean is said once, by `backend.domain.filters.matches`.
+
+The walk over a filter is the same for every engine; the few words that differ are a `Dialect`.
+"""
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from backend.domain.filters import AnyOf, Between, Condition, Filter, FilterValue, Within
+from backend.vectors.payload import INTEGER_FIELDS
+
+Leaf = TypeVar("Leaf")
+Group = TypeVar("Group")
+
+LARGEST = sys.float_info.max
+EXACT_IN_DOUBLE = 2**53
+"""Up to here every integer is a double of its own (IEEE 754, binary64): a closed range meets it and no neighbour."""
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
+"""Qdrant matches integers as signed 64-bit numbers."""
+
+
+class Dialect(Protocol[Leaf, Group]):
+    """The words of one engine. `values` are never empty and of one type; bounds are finite."""
+
+    def matching(self, field: str, values: list[str] | list[int]) -> Leaf:
+        """The field, or an entry of its list, equals one of `values`."""
+        ...
+
+    def between(self, wanted: Between) -> Leaf:
+        """The number, or an entry of the list, lies in the range."""
+        ...
+
+    def nothing(self) -> Leaf:
+        """Matches no point."""
+        ...
+
+    def group(
+        self,
+        must: Sequence[Leaf | Group] = (),
+        any_of: Sequence[Leaf | Group] = (),
+        must_not: Sequence[Leaf | Group] = (),
+    ) -> Group:
+        """All of `must`, at least one of `any_of` when there are any, none of `must_not`."""
+        ...
+
+
+def of_merchant(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
+    """`wanted` within one merchant's points and without some products: the only way a search reaches the index."""
+    left_out = (AnyOf("product_id", tuple(exclude)),) if exclude else ()
+    return Filter(
+        must=(AnyOf("merchant", (merchant,)), *wanted.must),
+        any_of=wanted.any_of,
+        must_not=(*wanted.must_not, *left_out),
+    )
+
+
+def of_products(merchant: str, product_ids: Iterable[str]) -> Filter:
+    """The points of these products. By merchant too: two merchants may give the same product id."""
+    return Filter(must=(AnyOf("merchant", (merchant,)), AnyOf("product_id", tuple(product_ids))))
+
+
+def in_dialect(wanted: Filter, dialect: Dialect[Leaf, Group]) -> Group:
+    """The filter in an engine's words."""
+    return dialect.group(
+        must=[_condition(condition, dialect) for condition in wanted.must],
+        any_of=[in_dialect(branch, dialect) for branch in wanted.any_of],
+        must_not=[
+            in_dialect(item, dialect) if isinstance(item, Filter) else _condition(item, dialect)
+            for item in wanted.must_not
+        ],
+    )
+
+
+def _condition(condition: Condition, dialect: Dialect[Leaf, Group]) -> Leaf | Group:
+    match condition:
+        case AnyOf(field, values):
+            return _one_of(_equalities(field, values, dialect), dialect)
+        case Within(categories):
+            # A product lists its category's ancestors (see the payload), so equality is enough, and `clothing/dress`
+            # cannot meet `clothing/dressing` as a prefix would.
+            return _one_of([dialect.matching("categories", list(categories))] if categories else [], dialect)
+        case Between():
+            return _range(condition, dialect)
+
+
+def _one_of(leaves: Sequence[Leaf], dialect: Dialect[Leaf, Group]) -> Leaf | Group:
+    if not leaves:
+        return dialect.nothing()  # an empty list of alternatives would mean "anything" to the engine
+    return leaves[0] if len(leaves) == 1 else dialect.group(any_of=leaves)
+
+
+def _equalities(field: str, values: Sequence[FilterValue], dialect: Dialect[Leaf, Group]) -> list[Leaf]:
+    words = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if not isinstance(value, str)]
+    exact = [int(number) for number in numbers if _matched_as_integer(field, number)]
+    rest = [number for number in numbers if not _matched_as_integer(field, number)]
+    leaves: list[Leaf] = []
+    if words:
+        leaves.append(dialect.matching(field, words))
+    if exact:
+        leaves.append(dialect.matching(field, exact))
+    # The engines compare integers with integers only: a weight stored as 3.0 is not met by matching 3. A closed range
+    # meets both.
+    leaves += [dialect.between(closed) for number in rest if (closed := _closed(field, number)) is not None]
+    return leaves
+
+
+def _matched_as_integer(field: str, number: float) -> bool:
+    """Whether to match and not to range: where all values are integers, and where doubles cannot tell them apart."""
+    if isinstance(number, float):
+        return field in INTEGER_FIELDS and number.is_integer() and abs(number) <= EXACT_IN_DOUBLE
+    return SMALLEST_INTEGER <= number <= LARGEST_INTEGER and (field in INTEGER_FIELDS or abs(number) > EXACT_IN_DOUBLE)
+
+
+def _closed(field: str, number: float) -> Between | None:
+    try:
+        bound = float(number)
+    except OverflowError:
+        return None  # beyond a double: no stored number equals it
+    return Between(field, gte=bound, lte=bound) if math.isfinite(bound) else None
+
+
+def _range(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf:
+    if any(bound is not None and math.isnan(bound) for bound in (wanted.gte, wanted.gt, wanted.lte, wanted.lt)):
+        return dialect.nothing()  # every comparison with NaN is false
+    return dialect.between(
+        Between(wanted.field, _bound(wanted.gte), _bound(wanted.gt), _bound(wanted.lte), _bound(wanted.lt))
+    )
+
+
+def _bound(bound: float | None) -> float | None:
+    """An infinity becomes the largest double: JSON has no infinity, and a null in its place would open the range."""
+    return None if bound is None else float(min(max(bound, -LARGEST), LARGEST))

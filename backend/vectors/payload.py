@@ -1,0 +1,133 @@
+"""What may be written into an index, which facts are indexed there, and what a match carries back."""
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from backend.domain.payload import Payload
+from backend.domain.picture import Vector
+from backend.errors import ShelfsightError
+from backend.ports import Point
+
+VECTOR_NAME = "picture"
+"""The vector's name inside a point: named, so that a second vector could be added beside it without a new index."""
+
+KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "image")
+INTEGER_FIELDS = ("in_stock", "version")
+FLOAT_FIELDS = ("price",)
+"""The facts that have a payload index. `attributes.*` have none: their names are the merchants' own, and an engine that
+finds no index reads the payload, which is right and slower."""
+
+UNIT_TOLERANCE = 1e-3
+"""How far a norm may be from 1. Rounding to float16 and back stays below this; a vector nobody normalised does not."""
+
+
+def storable_points(points: Sequence[Point], dimension: int) -> list[Point]:
+    """Copies of `points` in types every engine keeps alike. Raises `ShelfsightError` for the first that is unusable.
+
+    Whoever writes calls this for the whole call before the first batch: engines apply a part of a batch they refuse
+    (measured with Qdrant Edge 0.9), and accept NaN and zero vectors without a word.
+    """
+    return [
+        Point(_uuid(point.point_id), unit_vector(point.vector, dimension), storable_facts(point.payload))
+        for point in points
+    ]
+
+
+def storable_facts(facts: Payload) -> Payload:
+    """`facts` with booleans as 0 and 1 and tuples as lists. Raises `ShelfsightError` for what is not JSON."""
+    return {name: _plain(value) for name, value in facts.items()}
+
+
+def unit_vector(vector: Vector, dimension: int) -> Vector:
+    """The vector as float32. Raises `ShelfsightError` unless it is finite, of the dimension and of unit length."""
+    usable = query_vector(vector, dimension)
+    length = _length(usable)
+    if abs(length - 1.0) > UNIT_TOLERANCE:
+        raise ShelfsightError(f"A vector of length {length:.4f} cannot be stored; unit length is required.")
+    return usable
+
+
+def query_vector(vector: Vector, dimension: int) -> Vector:
+    """The vector as float32. Raises `ShelfsightError` unless it is finite, of the dimension and not zero.
+
+    A query need not have unit length: cosine divides by it.
+    """
+    usable = np.ascontiguousarray(vector, dtype=np.float32)
+    if usable.shape != (dimension,):
+        raise ShelfsightError(f"A vector of shape {usable.shape} does not fit an index of dimension {dimension}.")
+    length = _length(usable)
+    if not math.isfinite(length) or length == 0.0:
+        raise ShelfsightError("A vector that is zero or not finite has no direction to compare.")
+    return usable
+
+
+def known_ids(point_ids: Iterable[str]) -> list[str]:
+    """The ids a point could have. Others are of no point, so that removing them is nothing to do."""
+    return [point_id for point_id in point_ids if _is_uuid(point_id)]
+
+
+def facts_of(payload: Mapping[str, object]) -> Payload:
+    """A stored payload as a match carries it: a fact that is None is absent.
+
+    Qdrant keeps a null it was sent with a point, but drops the key when a null is merged in; without this, a payload
+    would look different after a price was taken away than if there had never been one.
+    """
+    return {name: value for name, value in payload.items() if value is not None}
+
+
+def _length(vector: Vector) -> float:
+    # In double precision: the square of a large float32 overflows, and a warning would be an error in the tests.
+    return float(np.linalg.norm(vector.astype(np.float64)))
+
+
+def _is_uuid(point_id: str) -> bool:
+    try:
+        uuid.UUID(point_id)
+    except ValueError:
+        return False
+    return True
+
+
+def _uuid(point_id: str) -> str:
+    if not _is_uuid(point_id):
+        raise ShelfsightError(f"{point_id!r} is not the id of a point: Qdrant takes UUIDs.")
+    return point_id
+
+
+def _plain(value: object) -> object:
+    match value:
+        case None | str():
+            return _text(value) if value else value
+        case int():  # before float, and True and False come this way
+            _finite(value)
+            return int(value)
+        case float():
+            return _finite(value)
+        case list() | tuple():
+            return [_plain(entry) for entry in value]
+        case dict():
+            return {_text(name): _plain(entry) for name, entry in value.items()}
+    raise ShelfsightError(f"A {type(value).__name__} cannot be a fact: it is not a JSON value.")
+
+
+def _finite(number: float) -> float:
+    try:
+        usable = math.isfinite(number)
+    except OverflowError:
+        usable = False
+    if not usable:
+        raise ShelfsightError("A number that is not finite, or beyond a double, cannot be a fact.")
+    return number
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ShelfsightError(f"A {type(value).__name__} cannot name a fact: names are strings.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as err:
+        raise ShelfsightError("A text with half a surrogate pair cannot be a fact: it is not UTF-8.") from err
+    return value

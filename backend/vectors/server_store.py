@@ -1,0 +1,263 @@
+"""The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.16 or later."""
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Self
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ApiException
+
+from backend import errors
+from backend.domain.filters import Filter
+from backend.domain.payload import Payload
+from backend.domain.picture import Vector
+from backend.domain.product import ProductKey
+from backend.domain.query import Match
+from backend.ports import Point, Space
+from backend.vectors.deepening import Hit, best_products
+from backend.vectors.filters import in_dialect, of_merchant, of_products
+from backend.vectors.payload import (
+    FLOAT_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    VECTOR_NAME,
+    facts_of,
+    known_ids,
+    query_vector,
+    storable_facts,
+    storable_points,
+)
+from backend.vectors.server_filters import ServerDialect
+from backend.vectors.space import refuse_other_space
+
+BATCH_POINTS = 64
+"""Points in one request: some 400 kB of JSON at 512 dimensions, far below the server's 32 MB, and short to repeat."""
+SCROLL_POINTS = 64
+"""Points read at once with their vectors; a product has up to 16, so once is the rule."""
+
+
+def connect(url: str, *, api_key: str | None = None, timeout_seconds: float = 10.0) -> QdrantClient:
+    """A client of the server at `url`; the connection is made by the first call. `timeout_seconds` bounds each call.
+
+    The client's own check of versions is left out: it would connect here, and warn instead of raising.
+    """
+    return QdrantClient(url=url, api_key=api_key, timeout=math.ceil(timeout_seconds), check_compatibility=False)
+
+
+class ServerStore:
+    """See `backend.ports.VectorStore`. Made by `create`, `open` or `open_or_create`; safe to call from many threads.
+
+    The space stands in the collection's metadata. Every call raises `IndexUnavailable` when the server does not answer.
+    """
+
+    def __init__(self, client: QdrantClient, collection: str, space: Space) -> None:
+        self._client = client
+        self._collection = collection
+        self._space = space
+        self._closed = False
+
+    @staticmethod
+    def stored_space(client: QdrantClient, collection: str) -> Space | None:
+        """The space of a collection; None when there is no such collection."""
+        with _server_asked():
+            if not client.collection_exists(collection):
+                return None
+            metadata = client.get_collection(collection).config.metadata or {}
+        try:
+            return Space(**metadata["space"])
+        except (KeyError, TypeError) as err:
+            raise errors.Misconfigured(
+                f"The collection {collection} was not made by Shelfsight: name another."
+            ) from err
+
+    @classmethod
+    def create(cls, client: QdrantClient, collection: str, space: Space) -> Self:
+        """Make the collection, with its payload indexes before any point, and open it."""
+        with _server_asked():
+            client.create_collection(
+                collection,
+                vectors_config={
+                    VECTOR_NAME: models.VectorParams(size=space.dimension, distance=models.Distance.COSINE)
+                },
+                # Every search names a merchant, so there is one graph a merchant and none over all of them
+                # (https://qdrant.tech/documentation/guides/multitenancy/).
+                hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+                metadata={
+                    "space": {"model": space.model, "dimension": space.dimension, "fingerprint": space.fingerprint}
+                },
+            )
+        return cls.open(client, collection)
+
+    @classmethod
+    def open(cls, client: QdrantClient, collection: str) -> Self:
+        """Open the collection, making the payload indexes it lacks. Raises `IndexUnavailable` when there is none."""
+        space = cls.stored_space(client, collection)
+        if space is None:
+            raise errors.IndexUnavailable(f"There is no collection {collection} on the Qdrant server.")
+        with _server_asked():
+            present = client.get_collection(collection).payload_schema
+            for name, schema in _payload_indexes().items():
+                if name not in present:
+                    client.create_payload_index(collection, name, schema, wait=True)
+        return cls(client, collection, space)
+
+    @classmethod
+    def open_or_create(cls, client: QdrantClient, collection: str, space: Space) -> Self:
+        """Open the collection, or make it. Raises `ModelMismatch` when it was made for another space."""
+        stored = cls.stored_space(client, collection)
+        if stored is None:
+            try:
+                return cls.create(client, collection, space)
+            except errors.IndexUnavailable:
+                stored = cls.stored_space(client, collection)
+                if stored is None:
+                    raise
+                # Another process made it between the two calls: a new deployment's processes start together.
+        refuse_other_space(collection, stored, space)
+        return cls.open(client, collection)
+
+    @property
+    def space(self) -> Space:
+        """The space the collection was created for."""
+        return self._space
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Insert or replace, after checking all of them."""
+        usable = storable_points(points, self._space.dimension)
+        with self._asked() as client:
+            for start in range(0, len(usable), BATCH_POINTS):
+                client.upsert(
+                    self._collection,
+                    [
+                        models.PointStruct(
+                            id=point.point_id, vector={VECTOR_NAME: point.vector.tolist()}, payload=point.payload
+                        )
+                        for point in usable[start : start + BATCH_POINTS]
+                    ],
+                    wait=True,
+                )
+
+    def set_facts(self, key: ProductKey, facts: Payload) -> None:
+        """Merge `facts` into the payload of all points of a product."""
+        usable = storable_facts(facts)
+        with self._asked() as client:
+            client.set_payload(self._collection, usable, points=_points_of([key]), wait=True)
+
+    def remove_points(self, point_ids: Sequence[str]) -> None:
+        """Remove single points."""
+        known: list[models.ExtendedPointId] = [*known_ids(point_ids)]
+        with self._asked() as client:
+            if known:  # an empty request is refused
+                client.delete(self._collection, models.PointIdsList(points=known), wait=True)
+
+    def remove_products(self, keys: Sequence[ProductKey]) -> None:
+        """Remove every point of these products."""
+        with self._asked() as client:
+            for _, group in groupby(sorted(keys), key=lambda key: key.merchant):
+                selector = models.FilterSelector(filter=_points_of(list(group)))
+                client.delete(self._collection, selector, wait=True)
+
+    def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
+        """Content hash -> vector of a product's points."""
+        wanted, found = _points_of([key]), dict[str, Vector]()
+        after: models.ExtendedPointId | None = None
+        with self._asked() as client:
+            while True:
+                records, after = client.scroll(
+                    self._collection,
+                    scroll_filter=wanted,
+                    limit=SCROLL_POINTS,
+                    offset=after,
+                    with_payload=["image"],
+                    with_vectors=[VECTOR_NAME],
+                )
+                for record in records:
+                    if isinstance(record.vector, dict) and record.payload:
+                        found[record.payload["image"]] = np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)
+                if after is None:
+                    return found
+
+    def nearest(
+        self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
+    ) -> list[Match]:
+        """The `limit` best products of a merchant that satisfy the filter. See the port."""
+        query = query_vector(vector, self._space.dimension).tolist()
+        condition = in_dialect(of_merchant(merchant, wanted, exclude), ServerDialect())
+
+        def fetch(number: int, candidates: int) -> list[Hit]:
+            response = client.query_points(
+                self._collection,
+                query=query,
+                using=VECTOR_NAME,
+                limit=number,
+                query_filter=condition,
+                # The width of the walk through the graph: as long as it is not below the limit, what is found depends
+                # on it alone.
+                search_params=models.SearchParams(hnsw_ef=candidates),
+                with_payload=True,
+            )
+            return [
+                Hit(point.payload["product_id"], point.score, point.payload)
+                for point in response.points
+                if point.payload
+            ]
+
+        with self._asked() as client:
+            return [
+                Match(hit.product_id, hit.score, str(hit.payload["image"]), facts_of(hit.payload))
+                for hit in best_products(fetch, limit)
+            ]
+
+    def count(self, merchant: str | None = None) -> int:
+        """How many points there are, of one merchant or in all."""
+        condition = None if merchant is None else in_dialect(of_merchant(merchant, Filter()), ServerDialect())
+        with self._asked() as client:
+            return client.count(self._collection, count_filter=condition, exact=True).count
+
+    def flush(self) -> None:
+        """Nothing is left to do: each write was answered when it stood in the server's write-ahead log."""
+        with self._asked():
+            pass
+
+    def close(self) -> None:
+        """Close the client; the store cannot be used afterwards."""
+        if not self._closed:
+            self._closed = True
+            self._client.close()
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[QdrantClient]:
+        if self._closed:
+            raise errors.IndexUnavailable("The connection to the Qdrant server is closed.")
+        with _server_asked():
+            yield self._client
+
+
+@contextlib.contextmanager
+def _server_asked() -> Iterator[None]:
+    """Turn what goes wrong between here and the server into `IndexUnavailable`."""
+    try:
+        yield
+    except (ApiException, QdrantException, OSError, RuntimeError, ValueError) as err:
+        # ValueError: the client's in-process mode answers so where a server answers 4xx.
+        raise errors.IndexUnavailable(f"The Qdrant server refused or did not answer: {err}") from err
+
+
+def _points_of(keys: Sequence[ProductKey]) -> models.Filter:
+    """The points of products of one merchant."""
+    return in_dialect(of_products(keys[0].merchant, [key.product_id for key in keys]), ServerDialect())
+
+
+def _payload_indexes() -> dict[str, models.PayloadSchemaType | models.KeywordIndexParams]:
+    indexes: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
+        **dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
+        **dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
+        **dict.fromkeys(FLOAT_FIELDS, models.PayloadSchemaType.FLOAT),
+    }
+    # A merchant's points are kept side by side on the disk, and have their own graph.
+    indexes["merchant"] = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    return indexes

@@ -1,0 +1,80 @@
+"""The description beside an embedded index.
+
+Qdrant Edge 0.9 keeps no metadata of its own, and loads without a word when a part of its files is gone; so the space
+and the expected number of points stand here.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from backend import errors
+from backend.ports import Space
+
+FORMAT = 1
+"""The layout of the folder. A greater one was written by a later version, which this one must not touch."""
+
+NAME = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What an index is for, and how many points it held at the last flush, less those removed since."""
+
+    space: Space
+    created_at: str
+    points: int = 0
+
+
+def read_sidecar(folder: Path) -> Sidecar | None:
+    """The description; None when there is none. Takes no lock, so any process may ask.
+
+    Raises `IndexUnavailable` when it cannot be read, and `Misconfigured` when a later version wrote it.
+    """
+    file = folder / NAME
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise errors.Misconfigured(f"{file} has format {content['format']}; this version reads format {FORMAT}.")
+        return Sidecar(Space(**content["space"]), content["created_at"], content["points"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise errors.IndexUnavailable(
+            f"{file} cannot be read ({err}). Remove {folder} and build the index anew."
+        ) from err
+
+
+def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
+    """Replace the description whole. `durable`: it survives a loss of power, not only the end of the process.
+
+    Raises `IndexUnavailable` when the disk refuses.
+    """
+    content = {
+        "format": FORMAT,
+        "space": asdict(sidecar.space),
+        "created_at": sidecar.created_at,
+        "points": sidecar.points,
+    }
+    draft = folder / f"{NAME}.new"
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        draft.replace(folder / NAME)
+        if durable:
+            _fsync_folder(folder)
+    except OSError as err:
+        raise errors.IndexUnavailable(f"{folder / NAME} cannot be written ({err}).") from err
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a rename survive a loss of power: POSIX promises it for the name only when the folder is synced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

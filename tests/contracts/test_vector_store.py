@@ -1,0 +1,535 @@
+"""What every `ports.VectorStore` promises, claimed of the fake and of every real one.
+
+A real server is held to it too where SHELFSIGHT_TEST_QDRANT_URL names one; its collection is made and removed here.
+"""
+
+import itertools
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backend.domain.filters import AnyOf, Between, Filter, Within, matches
+from backend.domain.payload import Payload, point_id
+from backend.domain.picture import Vector
+from backend.domain.product import Product
+from backend.domain.query import Match
+from backend.errors import IndexUnavailable, ShelfsightError
+from backend.ports import Point, Space, VectorStore
+from tests.factories import content_hash, key, product
+from tests.fakes.vector_store import FakeVectorStore
+from tests.unit.vectors.points import DIMENSION, SPACE, filters, point, points, products, signs, toward
+
+# What the client's in-process mode warns of; a server has both.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact:UserWarning"),
+]
+
+Opened = Iterator[VectorStore]
+EVERYTHING = Filter()
+NORTH = toward(1.0)
+SERVER_URL = os.environ.get("SHELFSIGHT_TEST_QDRANT_URL", "")
+
+
+def _fake(_folder: Path) -> Opened:
+    yield FakeVectorStore(SPACE)
+
+
+def _edge(folder: Path) -> Opened:
+    pytest.importorskip("qdrant_edge")
+    from backend.vectors.edge_store import EdgeStore
+
+    store = EdgeStore.create(folder / "index", SPACE)
+    yield store
+    store.close()
+
+
+def _local_client(_folder: Path) -> Opened:
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    from backend.vectors.server_store import ServerStore
+
+    store = ServerStore.open_or_create(client, "products", SPACE)
+    yield store
+    store.close()
+
+
+def _server(_folder: Path) -> Opened:
+    from backend.vectors.server_store import ServerStore, connect
+
+    collection = f"shelfsight-test-{uuid.uuid4().hex}"
+    store = ServerStore.open_or_create(connect(SERVER_URL), collection, SPACE)
+    yield store
+    store.close()
+    connect(SERVER_URL).delete_collection(collection)
+
+
+KINDS = [
+    pytest.param(_fake, id="fake"),
+    pytest.param(_edge, id="edge"),
+    pytest.param(_local_client, id="client in process"),
+    *([pytest.param(_server, id="server")] if SERVER_URL else []),
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """One store a kind for all tests: each test is a merchant of its own."""
+    kind: Callable[[Path], Opened] = request.param
+    yield from kind(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(params=KINDS)
+def own_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """A store for one test alone."""
+    kind: Callable[[Path], Opened] = request.param
+    yield from kind(tmp_path)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def merchant() -> str:
+    """A merchant nobody used yet."""
+    return f"merchant-{next(_numbers)}"
+
+
+def ids(matches_found: Sequence[Match]) -> list[str]:
+    return [match.product_id for match in matches_found]
+
+
+def admitted(store: VectorStore, merchant: str, wanted: Filter) -> list[str]:
+    """The products the filter admits, by id."""
+    return sorted(ids(store.nearest(merchant, NORTH, wanted, limit=100)))
+
+
+@pytest.fixture(scope="module")
+def shelf(store: VectorStore) -> tuple[VectorStore, str, list[Product]]:
+    """Four products for the filters below."""
+    merchant = f"merchant-{next(_numbers)}"
+    on_it = [
+        product(
+            "dress", merchant=merchant, category="clothing/dress/long", brand="Arden", price=Decimal("19.99"),
+            attributes={"colour": "red", "sizes": ("s", "m"), "washable": True, "weight": 3, "serial": 2**53 + 1},
+        ),
+        product(
+            "dressing", merchant=merchant, category="clothing/dressing", brand="", price=Decimal(5), currency="USD",
+            in_stock=False, attributes={"colour": "red", "weight": "3", "serial": 2**53 + 2},
+        ),
+        product(
+            "coat", merchant=merchant, category="clothing/coat", brand="Corvo", price=Decimal(120),
+            attributes={
+                "colour": "blue", "sizes": ("m", "l"), "washable": False, "weight": 3.0, "heel-height": 0.1,
+                "serial": 2**53,
+            },
+        ),
+        product(
+            "blank", merchant=merchant, category="", brand="", price=None, currency=None, in_stock=False,
+            attributes={},
+        ),
+    ]  # fmt: skip
+    store.upsert([point(of, toward(1.0, 0.1 * number)) for number, of in enumerate(on_it)])
+    return store, merchant, on_it
+
+
+class TestVectorStore:
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def test_the_space_is_the_one_it_was_made_for(self, store: VectorStore) -> None:
+        assert store.space == SPACE
+
+    def test_what_was_upserted_is_found_by_the_next_query(self, store: VectorStore, merchant: str) -> None:
+        dress = product("p-1", merchant=merchant)
+        store.upsert([point(dress, NORTH)])
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert match.product_id == "p-1"
+        assert match.score == pytest.approx(1.0, abs=1e-5)
+        assert match.content_hash == content_hash("p-1/front")
+        assert match.payload["title"] == dress.title
+        assert match.payload["categories"] == ["clothing", "clothing/dress"]
+        assert match.payload["attributes"] == {"color": "red"}
+
+    def test_scores_are_cosines(self, store: VectorStore, merchant: str) -> None:
+        for number, vector in enumerate([toward(1.0), toward(0.6, 0.8), toward(0.0, 1.0), toward(-1.0)]):
+            store.upsert([point(product(f"p{number}", merchant=merchant), vector)])
+        found = store.nearest(merchant, np.float32(3.0) * NORTH, EVERYTHING, limit=10)
+        assert ids(found) == ["p0", "p1", "p2", "p3"]
+        assert [match.score for match in found] == pytest.approx([1.0, 0.6, 0.0, -1.0], abs=1e-5)
+
+    def test_a_point_upserted_again_is_replaced_whole(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product(merchant=merchant, attributes={"size": "m"}), toward(0.0, 1.0))])
+        store.upsert([point(product(merchant=merchant, attributes={"fit": "slim"}, price=None), NORTH, version=2)])
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert match.score == pytest.approx(1.0, abs=1e-5)
+        assert match.payload["attributes"] == {"fit": "slim"}
+        assert match.payload["version"] == 2
+        assert store.count(merchant) == 1
+
+    def test_more_points_than_a_batch_are_all_written(self, store: VectorStore, merchant: str) -> None:
+        store.upsert(points(product(merchant=merchant), signs(1, 150)))
+        assert store.count(merchant) == 150
+
+    def test_upserting_nothing_changes_nothing(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([])
+        assert store.count(merchant) == 0
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda good: good * np.float32(np.nan), id="not a number"),
+            pytest.param(lambda good: np.where(good > 0, np.float32(np.inf), good), id="infinite"),
+            pytest.param(lambda good: good * np.float32(0), id="zero"),
+            pytest.param(lambda good: good * np.float32(1.01), id="not of unit length"),
+            pytest.param(lambda good: good[:-1], id="of another dimension"),
+            pytest.param(lambda good: good.reshape(1, -1), id="a row"),
+        ],
+    )
+    def test_an_unusable_vector_is_refused_and_nothing_of_its_call_is_written(
+        self, store: VectorStore, merchant: str, spoil: Callable[[Vector], Vector]
+    ) -> None:
+        many = points(product(merchant=merchant), signs(2, 70))
+        bad = point(product("bad", merchant=merchant), spoil(NORTH))
+        with pytest.raises(ShelfsightError) as refusal:
+            store.upsert([*many, bad])
+        assert refusal.value.code == "internal"
+        assert store.count(merchant) == 0
+
+    @pytest.mark.parametrize(
+        "fact", [float("nan"), float("-inf"), 10**400, "\ud800", b"bytes", [float("nan")], {"deep": {1}}], ids=repr
+    )
+    def test_a_fact_that_is_not_json_is_refused_and_changes_nothing(
+        self, store: VectorStore, merchant: str, fact: object
+    ) -> None:
+        good = point(product(merchant=merchant, title="as it was"), NORTH)
+        store.upsert([good])
+        with pytest.raises(ShelfsightError) as refusal:
+            store.upsert([Point(good.point_id, NORTH, good.payload | {"title": "new", "fact": fact})])
+        assert refusal.value.code == "internal"
+        with pytest.raises(ShelfsightError):
+            store.set_facts(key(merchant=merchant), {"title": "new", "fact": fact})
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=1)
+        assert match.payload["title"] == "as it was"
+
+    def test_an_id_that_is_no_uuid_is_refused(self, store: VectorStore, merchant: str) -> None:
+        good = point(product(merchant=merchant), NORTH)
+        with pytest.raises(ShelfsightError) as refusal:
+            store.upsert([good, Point("p-1", NORTH, good.payload)])
+        assert refusal.value.code == "internal"
+        assert store.count(merchant) == 0
+
+    # --- facts --------------------------------------------------------------------------------------------------------
+
+    def test_facts_are_merged_into_every_point_and_vectors_are_left_alone(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        store.upsert(points(product("p-1", merchant=merchant, in_stock=True), signs(3, 5)))
+        store.upsert(points(product("p-2", merchant=merchant, in_stock=True), signs(4, 2)))
+        before = store.vectors_of(key("p-1", merchant))
+        store.set_facts(key("p-1", merchant), {"in_stock": 0, "price": 12.5, "attributes": {"color": "blue"}})
+        after = store.vectors_of(key("p-1", merchant))
+        assert before.keys() == after.keys()
+        assert all(np.array_equal(before[image], after[image]) for image in before)
+        assert admitted(store, merchant, Filter(must=(AnyOf("in_stock", (False,)),))) == ["p-1"]
+        assert admitted(store, merchant, Filter(must=(Between("price", gte=12.5, lte=12.5),))) == ["p-1"]
+        changed, other = sorted(store.nearest(merchant, NORTH, EVERYTHING, limit=2), key=lambda match: match.product_id)
+        assert changed.payload["title"] == "Linen dress"
+        assert changed.payload["attributes"] == {"color": "blue"}
+        assert other.payload["attributes"] == {"color": "red"}
+
+    def test_a_fact_set_to_none_is_gone_and_so_is_one_that_was_never_there(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        store.upsert([point(product("had", merchant=merchant, price=Decimal(5)), NORTH)])
+        store.upsert([point(product("never", merchant=merchant, price=None), NORTH)])
+        store.set_facts(key("had", merchant), {"price": None})
+        assert admitted(store, merchant, Filter(must=(Between("price", gte=0),))) == []
+        for match in store.nearest(merchant, NORTH, EVERYTHING, limit=2):
+            assert "price" not in match.payload
+
+    def test_facts_of_a_product_that_is_not_there_change_nothing(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product("p-1", merchant=merchant), NORTH)])
+        store.set_facts(key("p-2", merchant), {"title": "new"})
+        assert store.count(merchant) == 1
+        assert store.nearest(merchant, NORTH, EVERYTHING, limit=1)[0].payload["title"] == "Linen dress"
+
+    # --- removing -----------------------------------------------------------------------------------------------------
+
+    def test_removed_points_are_gone_and_unknown_ids_are_ignored(self, store: VectorStore, merchant: str) -> None:
+        kept, gone = points(product(merchant=merchant), signs(5, 2))
+        store.upsert([kept, gone])
+        store.remove_points([gone.point_id, point_id(key("other"), "none"), "not a uuid"])
+        store.remove_points([])
+        assert list(store.vectors_of(key(merchant=merchant))) == [kept.payload["image"]]
+
+    def test_removed_products_are_gone_and_others_stay(self, store: VectorStore, merchant: str) -> None:
+        for number in range(4):
+            store.upsert(points(product(f"p{number}", merchant=merchant), signs(number, 3)))
+        store.remove_products([key("p0", merchant), key("p2", merchant), key("absent", merchant)])
+        store.remove_products([])
+        assert admitted(store, merchant, EVERYTHING) == ["p1", "p3"]
+        assert store.count(merchant) == 6
+
+    def test_products_of_several_merchants_are_removed_in_one_call(self, store: VectorStore, merchant: str) -> None:
+        here, there, elsewhere = (f"{merchant}-{place}" for place in ("here", "there", "elsewhere"))
+        for place in (here, there, elsewhere):
+            store.upsert([point(product(name, merchant=place), NORTH) for name in ("a", "b")])
+        store.remove_products([key("a", here), key("b", there), key("a", there)])
+        assert [admitted(store, place, EVERYTHING) for place in (here, there, elsewhere)] == [["b"], [], ["a", "b"]]
+
+    # --- reading back -------------------------------------------------------------------------------------------------
+
+    def test_vectors_are_given_back_by_content_hash(self, store: VectorStore, merchant: str) -> None:
+        wanted = signs(6, 100)  # more than are read at once
+        written = points(product(merchant=merchant), wanted)
+        store.upsert(written)
+        found = store.vectors_of(key(merchant=merchant))
+        assert set(found) == {written_point.payload["image"] for written_point in written}
+        for written_point in written:
+            vector = found[str(written_point.payload["image"])]
+            assert vector.dtype == np.float32
+            np.testing.assert_allclose(vector, written_point.vector, atol=1e-6)
+
+    def test_an_unknown_product_has_no_vectors(self, store: VectorStore, merchant: str) -> None:
+        assert dict(store.vectors_of(key("absent", merchant))) == {}
+
+    def test_points_are_counted_by_merchant_and_in_all(self, own_store: VectorStore) -> None:
+        own_store.upsert(points(product(merchant="a"), signs(1, 3)) + points(product(merchant="b"), signs(2, 2)))
+        own_store.remove_points([points(product(merchant="a"), signs(1, 1))[0].point_id])
+        own_store.set_facts(key(merchant="b"), {"title": "new"})
+        assert (own_store.count("a"), own_store.count("b"), own_store.count("c"), own_store.count()) == (2, 2, 0, 4)
+
+    def test_merchants_never_mix(self, store: VectorStore, merchant: str) -> None:
+        mine, theirs = f"{merchant}-1", f"{merchant}-11"
+        store.upsert([point(product("p-1", merchant=mine, title="mine"), NORTH)])
+        store.upsert([point(product("p-1", merchant=theirs, title="theirs"), toward(0.0, 1.0))])
+        store.set_facts(key("p-1", theirs), {"brand": "Corvo"})
+        (match,) = store.nearest(mine, NORTH, EVERYTHING, limit=10)
+        assert (match.payload["title"], match.payload["brand"]) == ("mine", "Arden")
+        assert len(store.vectors_of(key("p-1", mine))) == 1
+        no_merchant_can_be_named = Filter(any_of=(EVERYTHING, Filter(must=(AnyOf("merchant", (theirs,)),))))
+        assert len(store.nearest(mine, NORTH, no_merchant_can_be_named, limit=10)) == 1
+        store.remove_products([key("p-1", theirs)])
+        assert admitted(store, mine, EVERYTHING) == ["p-1"]
+        assert admitted(store, theirs, EVERYTHING) == []
+
+    # --- filters ------------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("wanted", "expected"),
+        [
+            (Filter(), ["blank", "coat", "dress", "dressing"]),
+            (Filter(must=(AnyOf("brand", ("Arden",)),)), ["dress"]),
+            (Filter(must=(AnyOf("brand", ("Arden", "Corvo")),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("brand", ()),)), []),
+            (Filter(must_not=(AnyOf("brand", ()),)), ["blank", "coat", "dress", "dressing"]),
+            (Filter(must_not=(AnyOf("brand", ("Arden",)),)), ["blank", "coat", "dressing"]),
+            (Filter(must=(AnyOf("product_id", ("coat", "blank")),)), ["blank", "coat"]),
+            (Filter(must=(AnyOf("currency", ("EUR",)),)), ["coat", "dress"]),
+            (Filter(must_not=(AnyOf("currency", ("EUR",)),)), ["blank", "dressing"]),
+            (Filter(must=(AnyOf("in_stock", (True,)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("in_stock", (False,)),)), ["blank", "dressing"]),
+            (Filter(must=(AnyOf("in_stock", (1,)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("in_stock", (1.0,)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("in_stock", ("1",)),)), []),
+            (Filter(must=(AnyOf("in_stock", (0.5,)),)), []),
+            (Filter(must=(Within(("clothing",)),)), ["coat", "dress", "dressing"]),
+            (Filter(must=(Within(("clothing/dress",)),)), ["dress"]),
+            (Filter(must=(Within(("clothing/dress/long",)),)), ["dress"]),
+            (Filter(must=(Within(("clothing/dre",)),)), []),
+            (Filter(must=(Within(("clothing/dressing", "clothing/coat")),)), ["coat", "dressing"]),
+            (Filter(must=(Within(()),)), []),
+            (Filter(must_not=(Within(("clothing/dress",)),)), ["blank", "coat", "dressing"]),
+            (Filter(must=(AnyOf("category", ("clothing/dress",)),)), []),
+            (Filter(must=(Between("price", gte=19.99),)), ["coat", "dress"]),
+            (Filter(must=(Between("price", gt=19.99),)), ["coat"]),
+            (Filter(must=(Between("price", lte=19.99),)), ["dress", "dressing"]),
+            (Filter(must=(Between("price", lt=19.99),)), ["dressing"]),
+            (Filter(must=(Between("price", gte=5, lt=100),)), ["dress", "dressing"]),
+            (Filter(must=(Between("price"),)), ["coat", "dress", "dressing"]),
+            (Filter(must=(Between("price", lt=float("inf")),)), ["coat", "dress", "dressing"]),
+            (Filter(must=(Between("price", gt=float("inf")),)), []),
+            (Filter(must=(Between("price", gt=float("nan")),)), []),
+            (Filter(must_not=(Between("price", gte=0),)), ["blank"]),
+            (Filter(must=(AnyOf("price", (19.99,)),)), ["dress"]),
+            (Filter(must=(AnyOf("price", (120,)),)), ["coat"]),
+            (Filter(must=(AnyOf("attributes.colour", ("red",)),)), ["dress", "dressing"]),
+            (Filter(must=(AnyOf("attributes.sizes", ("m",)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("attributes.sizes", ("xl", "l")),)), ["coat"]),
+            (Filter(must_not=(AnyOf("attributes.sizes", ("m",)),)), ["blank", "dressing"]),
+            (Filter(must=(AnyOf("attributes.washable", (True,)),)), ["dress"]),
+            (Filter(must=(AnyOf("attributes.washable", (False,)),)), ["coat"]),
+            (Filter(must=(AnyOf("attributes.weight", (3,)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("attributes.weight", (3.0,)),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("attributes.weight", ("3",)),)), ["dressing"]),
+            (Filter(must=(AnyOf("attributes.weight", ("3", 3)),)), ["coat", "dress", "dressing"]),
+            (Filter(must=(AnyOf("attributes.weight", (10**400,)),)), []),
+            (Filter(must=(AnyOf("attributes.serial", (2**53 + 1,)),)), ["dress"]),
+            (Filter(must=(Between("attributes.weight", gt=2.5, lte=3),)), ["coat", "dress"]),
+            (Filter(must=(Between("attributes.weight"),)), ["coat", "dress"]),
+            (Filter(must=(AnyOf("attributes.heel-height", (0.1,)),)), ["coat"]),
+            (Filter(must=(AnyOf("attributes.absent", ("red", 1)),)), []),
+            (Filter(must_not=(AnyOf("attributes.absent", ("red",)),)), ["blank", "coat", "dress", "dressing"]),
+            (Filter(must=(AnyOf("brand", ("Arden",)), Between("price", gt=50))), []),
+            (
+                Filter(any_of=(Filter(must=(AnyOf("brand", ("Arden",)),)), Filter(must=(Between("price", gt=50),)))),
+                ["coat", "dress"],
+            ),
+            (
+                Filter(must=(Within(("clothing",)),), any_of=(Filter(must=(AnyOf("in_stock", (False,)),)),)),
+                ["dressing"],
+            ),
+            (
+                Filter(must_not=(Filter(must=(Within(("clothing",)), AnyOf("in_stock", (True,)))),)),
+                ["blank", "dressing"],
+            ),
+            (Filter(must_not=(Filter(must_not=(AnyOf("brand", ("Arden",)),)),)), ["dress"]),
+            (Filter(any_of=(Filter(),)), ["blank", "coat", "dress", "dressing"]),
+            (Filter(must_not=(Filter(),)), []),
+        ],
+    )
+    def test_a_filter_admits_what_it_says(
+        self, shelf: tuple[VectorStore, str, list[Product]], wanted: Filter, expected: list[str]
+    ) -> None:
+        store, merchant, on_it = shelf
+        assert admitted(store, merchant, wanted) == expected
+        facts = {of.key.product_id: point(of, NORTH).payload for of in on_it}
+        assert sorted(name for name in facts if matches(facts[name], wanted)) == expected
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(data=st.data(), wanted=filters())
+    def test_any_filter_on_any_products_admits_what_the_reference_admits(
+        self, store: VectorStore, data: st.DataObject, wanted: Filter
+    ) -> None:
+        merchant = f"merchant-{next(_numbers)}"
+        on_shelf = [point(of, NORTH) for of in data.draw(products(merchant))]
+        store.upsert(on_shelf)
+        expected = [str(each.payload["product_id"]) for each in on_shelf if matches(each.payload, wanted)]
+        assert ids(store.nearest(merchant, NORTH, wanted, limit=50)) == sorted(expected)
+        store.remove_points([each.point_id for each in on_shelf])
+
+    # --- ranking ------------------------------------------------------------------------------------------------------
+
+    def test_a_product_is_found_once_by_its_best_picture(self, store: VectorStore, merchant: str) -> None:
+        close, far = product("close", merchant=merchant), product("far", merchant=merchant)
+        store.upsert([point(close, toward(1.0, 0.5), "side"), point(close, toward(1.0, 0.1), "front")])
+        store.upsert([point(far, toward(1.0, 0.3), "front"), point(far, toward(1.0, 2.0), "side")])
+        first, second = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert (first.product_id, first.content_hash) == ("close", content_hash("close/front"))
+        assert (second.product_id, second.content_hash) == ("far", content_hash("far/front"))
+
+    def test_one_product_with_very_many_pictures_does_not_hide_the_others(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        store.upsert(points(product("many", merchant=merchant), [toward(1.0, 0.0001 * n) for n in range(1500)]))
+        store.upsert([point(product("one", merchant=merchant), toward(0.0, 1.0))])
+        assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=2)) == ["many", "one"]
+
+    def test_equal_scores_are_ordered_by_product_id_whatever_their_number(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        shuffled = np.random.default_rng(0).permutation(1500)
+        store.upsert([point(product(f"p{n:04}", merchant=merchant), NORTH) for n in shuffled])
+        expected = [f"p{n:04}" for n in range(1500)]
+        for limit in (1, 31, 40, 1000):
+            assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=limit)) == expected[:limit]
+
+    def test_a_deeper_page_begins_with_the_shallower_ones_to_a_thousand(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        vectors, query = signs(7, 3000), signs(8, 1)[0]
+        best: dict[str, float] = {}
+        written = []
+        for number, vector in enumerate(vectors):  # 1,200 products: every third has one picture, the others more
+            name = f"p{(number * 7919) % 1200:04}"
+            written.append(point(product(name, merchant=merchant), vector, f"picture {number}"))
+            best[name] = max(best.get(name, -1.0), float(vector.astype(float) @ query.astype(float)))
+        store.upsert(written)
+        expected = sorted(best, key=lambda name: (-best[name], name))
+        for limit in (1, 2, 24, 31, 32, 33, 100, 128, 129, 500, 999, 1000):
+            found = store.nearest(merchant, query, EVERYTHING, limit=limit)
+            assert ids(found) == expected[:limit]
+            assert [match.score for match in found] == pytest.approx([best[name] for name in ids(found)], abs=1e-6)
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    def test_nothing_wanted_is_nothing_found(self, store: VectorStore, merchant: str, limit: int) -> None:
+        store.upsert([point(product(merchant=merchant), NORTH)])
+        assert store.nearest(merchant, NORTH, EVERYTHING, limit=limit) == []
+
+    def test_an_unknown_merchant_has_no_matches(self, store: VectorStore) -> None:
+        assert store.nearest("nobody", NORTH, EVERYTHING, limit=10) == []
+
+    def test_excluded_products_are_left_out_and_others_move_up(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product(f"p{n}", merchant=merchant), toward(1.0, 0.1 * n)) for n in range(6)])
+        found = store.nearest(merchant, NORTH, EVERYTHING, limit=3, exclude=["p0", "p2", "absent"])
+        assert ids(found) == ["p1", "p3", "p4"]
+
+    @pytest.mark.parametrize(
+        "query", [NORTH * 0, NORTH * np.float32(np.nan), NORTH[:-1]], ids=["zero", "not a number", "another dimension"]
+    )
+    def test_a_query_without_a_direction_in_the_space_is_refused(self, store: VectorStore, query: Vector) -> None:
+        with pytest.raises(ShelfsightError) as refusal:
+            store.nearest("shop", query, EVERYTHING, limit=1)
+        assert refusal.value.code == "internal"
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def test_a_flush_leaves_everything_as_it_was(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product(merchant=merchant), NORTH)])
+        store.flush()
+        assert store.count(merchant) == 1
+
+    def test_a_closed_store_is_unavailable_and_may_be_closed_again(self, own_store: VectorStore) -> None:
+        own_store.close()
+        own_store.close()
+        facts: Payload = {"title": "new"}
+        for use in (
+            lambda: own_store.upsert([point(product(), NORTH)]),
+            lambda: own_store.set_facts(key(), facts),
+            lambda: own_store.remove_points([point_id(key(), "image")]),
+            lambda: own_store.remove_products([key()]),
+            lambda: own_store.vectors_of(key()),
+            lambda: own_store.nearest("shop", NORTH, EVERYTHING, limit=1),
+            own_store.count,
+            own_store.flush,
+        ):
+            with pytest.raises(IndexUnavailable):
+                use()
+
+    def test_many_threads_may_use_it_at_once(self, own_store: VectorStore, request: pytest.FixtureRequest) -> None:
+        if "client in process" in request.node.name:
+            pytest.skip("the client's in-process mode is for one thread; a server is not")
+        vectors = signs(9, 240)
+
+        def work(number: int) -> None:
+            of = product(f"p{number}", merchant=f"m{number % 3}")
+            own_store.upsert(points(of, vectors[number * 10 : number * 10 + 10]))
+            own_store.set_facts(of.key, {"title": f"title {number}"})
+            assert len(own_store.vectors_of(of.key)) == 10
+            found = own_store.nearest(of.key.merchant, vectors[number * 10], EVERYTHING, limit=1)
+            assert found[0].payload["title"] == f"title {number}"
+            if number % 4 == 0:
+                own_store.remove_products([of.key])
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(24)))
+        assert own_store.count() == 18 * 10
+
+
+def test_the_test_vectors_tie_to_the_last_bit() -> None:
+    """The paging claims stand on it: no engine's order of adding may turn equal scores into unequal ones."""
+    vectors, query = signs(7, 3000), signs(8, 1)[0]
+    exact = vectors.astype(np.float64) @ query.astype(np.float64)
+    assert np.array_equal(exact, (vectors @ query).astype(np.float64))
+    assert len(np.unique(exact)) < DIMENSION
+
+
+def test_a_space_is_compared_whole() -> None:
+    assert Space("m", 2, "f") != Space("m", 2, "g")

@@ -1,0 +1,27 @@
+"""Points and payloads."""
+
+import json
+from decimal import Decimal
+
+from backend.domain.payload import point_id, product_payload
+from backend.domain.product import Product, ProductKey
+
+HASH = "a" * 64
+
+
+def test_the_same_upload_meets_the_same_point_in_every_version() -> None:
+    assert point_id(ProductKey("m", "p"), HASH) == "2e4f5c13-3983-5f46-8043-9ee256198375"
+
+
+def test_neighbouring_names_never_share_a_point() -> None:
+    names = [("m", "p"), ("mp", ""), ("", "mp"), ("m", "q"), ("n", "p")]
+    assert len({point_id(ProductKey(*name), HASH) for name in names}) == len(names)
+
+
+def test_a_payload_is_json_with_numbers_for_flags_and_an_exact_price() -> None:
+    product = Product(ProductKey("m", "p"), price=Decimal("0.1"), attributes={"new": True, "sizes": ("S",)})
+    payload = json.loads(json.dumps(product_payload(product, version=3)))
+    assert payload["in_stock"] == 1
+    assert payload["attributes"] == {"new": 1, "sizes": ["S"]}
+    assert payload["attribute_flags"] == ["new"]
+    assert (payload["price"], payload["price_exact"], payload["version"]) == (0.1, "0.1", 3)

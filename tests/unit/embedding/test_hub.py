@@ -1,0 +1,144 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import huggingface_hub.constants
+import pytest
+
+from backend.embedding.hub import Hub, folder_of, repository_of
+from backend.errors import ModelUnavailable
+from tests.fakes.hub import COMMIT, FakeHub, serving
+
+CLIP = "sentence-transformers/clip-ViT-B-32"
+FILES = {
+    "modules.json": b'[{"path": "0_CLIPModel"}]',
+    "README.md": b"about",
+    "0_CLIPModel/config.json": b"{}",
+    "0_CLIPModel/preprocessor_config.json": b"{}",
+    "0_CLIPModel/tokenizer.json": b"{}",
+    "0_CLIPModel/model.safetensors": b"weights",
+    "0_CLIPModel/pytorch_model.bin": b"the same weights",
+}
+
+
+@pytest.fixture
+def served() -> Iterator[FakeHub]:
+    with serving(FakeHub(CLIP, FILES)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(served: FakeHub, tmp_path: Path) -> Hub:
+    return Hub(endpoint=served.endpoint, cache_dir=tmp_path)
+
+
+class TestRefusal:
+    def test_a_hub_that_has_the_model_refuses_nothing(self, hub: Hub) -> None:
+        assert hub.refusal(CLIP) is None
+
+    def test_an_unknown_model(self, hub: Hub) -> None:
+        assert hub.refusal("nobody/nothing") == (
+            "the model hub has no model nobody/nothing, or asks for a token (HF_TOKEN) to show it"
+        )
+
+    def test_an_impossible_name(self, hub: Hub) -> None:
+        assert hub.refusal("two words") == "two words is no possible name of a model on the hub"
+
+    def test_a_hub_in_trouble(self, served: FakeHub, hub: Hub) -> None:
+        served.status = 503
+        assert hub.refusal(CLIP) == "the model hub answered with status 503"
+
+    def test_a_hub_where_nobody_listens(self, tmp_path: Path) -> None:
+        refusal = Hub(endpoint="http://127.0.0.1:9", cache_dir=tmp_path).refusal(CLIP)
+        assert refusal is not None
+        assert refusal.startswith("the model hub could not be reached (ConnectError")
+
+    def test_a_hub_that_takes_the_call_and_stays_silent(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            hub = Hub(endpoint=endpoint, cache_dir=tmp_path, timeout_seconds=0.2)
+            assert hub.refusal(CLIP) == "the model hub did not answer within 0.2 s"
+
+    def test_a_name_resolution_that_hangs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, released = Event(), Event()
+
+        def hang(*_args: object, **_named: object) -> None:
+            asked.set()
+            released.wait()
+            raise socket.gaierror("released")
+
+        monkeypatch.setattr(socket, "getaddrinfo", hang)
+        hub = Hub(endpoint="http://hub.invalid", cache_dir=tmp_path, timeout_seconds=0.5)
+        try:
+            assert hub.refusal(CLIP) == "the model hub did not answer within 0.5 s"
+            assert asked.is_set()
+        finally:
+            released.set()
+
+    def test_offline_mode_asks_nobody(self, served: FakeHub, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        assert hub.refusal(CLIP) == "the model hub may not be asked (HF_HUB_OFFLINE is set)"
+        assert served.asked == []
+
+
+class TestDownload:
+    def test_it_brings_what_the_loader_needs_and_no_more(self, served: FakeHub, hub: Hub) -> None:
+        folder = hub.download(CLIP)
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == (
+            set(FILES) - {"README.md", "0_CLIPModel/pytorch_model.bin"}
+        )
+
+    def test_it_is_then_in_the_cache(self, hub: Hub) -> None:
+        assert hub.cached_folder(CLIP) is None
+        assert hub.download(CLIP) == hub.cached_folder(CLIP)
+
+    def test_a_file_that_cannot_be_fetched(self, served: FakeHub, hub: Hub) -> None:
+        served.missing = frozenset({"0_CLIPModel/model.safetensors"})
+        with pytest.raises(ModelUnavailable, match=r"its download failed .* set `model` to `packaged`"):
+            hub.download(CLIP)
+        assert hub.cached_folder(CLIP) is None
+
+    def test_a_repository_that_is_no_clip_model(self, tmp_path: Path) -> None:
+        with serving(FakeHub(CLIP, {"config.json": b"{}", "model.safetensors": b"w"})) as served:
+            hub = Hub(endpoint=served.endpoint, cache_dir=tmp_path)
+            with pytest.raises(ModelUnavailable, match=r"is no CLIP model .* lacks preprocessor_config.json"):
+                hub.download(CLIP)
+
+    def test_an_unreachable_hub_is_not_asked_twice(self, served: FakeHub, hub: Hub) -> None:
+        served.status = 503
+        with pytest.raises(ModelUnavailable, match="answered with status 503"):
+            hub.download(CLIP)
+        assert len(served.asked) == 1
+
+
+class TestCache:
+    def test_a_half_downloaded_snapshot_does_not_count(self, hub: Hub, tmp_path: Path) -> None:
+        folder = hub.download(CLIP)
+        (folder / "0_CLIPModel" / "tokenizer.json").unlink()
+        assert hub.cached_folder(CLIP) is None
+
+    def test_a_plain_transformers_model_counts(self, tmp_path: Path) -> None:
+        plain = {name.removeprefix("0_CLIPModel/"): data for name, data in FILES.items() if "/" in name}
+        with serving(FakeHub("openai/clip", plain)) as served:
+            hub = Hub(endpoint=served.endpoint, cache_dir=tmp_path)
+            assert hub.download("openai/clip") == hub.cached_folder("openai/clip")
+            assert str(hub.cached_folder("openai/clip")).endswith(COMMIT)
+
+
+class TestNames:
+    def test_a_short_name_is_a_repository_of_sentence_transformers(self) -> None:
+        assert repository_of("clip-ViT-B-32") == CLIP
+        assert repository_of("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
+
+    @pytest.mark.parametrize("name", ["./model", "/models/mine", "~/model", "a/b/c", "../x", "model/"])
+    def test_what_can_only_be_a_path_is_one_even_when_nothing_is_there(self, name: str) -> None:
+        folder = folder_of(name)
+        assert folder is not None
+        assert folder.is_absolute()
+
+    def test_a_folder_that_exists_wins_over_a_repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert folder_of("openai/clip") is None
+        (tmp_path / "openai" / "clip").mkdir(parents=True)
+        assert folder_of("openai/clip") == tmp_path / "openai" / "clip"

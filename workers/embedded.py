@@ -1,0 +1,126 @@
+"""The one process of the embedded mode: HTTP threads, a Celery worker thread and the sweep beside one open index.
+
+Started by the supervisor behind `shelfsight serve` as `python -m workers.embedded`. The main thread only waits for
+signals. The embedded index allows one process and no fork once it is open.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from waitress.server import create_server
+
+from backend.api.app import create_app
+from backend.bootstrap import build
+from backend.errors import DataDirectoryInUse, Misconfigured, ShelfsightError
+from backend.settings import Settings, load_settings
+from workers.lifecycle import SweepThread, WorkerThread, set_up_logging
+from workers.tasks import register_tasks
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10.0
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit status."""
+    try:
+        settings = load_settings()
+        set_up_logging(settings.log_level)
+        return _serve(settings)
+    except Misconfigured as err:
+        print(f"{err.code}: {err.detail}", file=sys.stderr)  # noqa: T201 - the supervisor shows this to the person
+        return err.exit_status
+    except ShelfsightError as err:
+        log.error("cannot start: %s: %s", err.code, err.detail)  # noqa: TRY400 - a trace adds nothing to our own errors
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    lock = _engine_lock(settings.data_dir)
+    key = settings.door_key()
+    scratch = settings.data_dir / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)  # uploads an earlier process did not finish receiving
+    scratch.mkdir()
+    tempfile.tempdir = str(scratch)  # uploads of gigabytes must not land in a /tmp that is held in memory
+    built = build(settings)
+    app = create_app(built.services, settings, key=key)
+    register_tasks(built.celery, built.services, built.doorbell)
+    # waitress refuses what exceeds this before our code sees it, so it gets the greatest limit of any route
+    try:
+        server = create_server(
+            app,
+            host=settings.server.host,
+            port=settings.server.port,
+            threads=settings.server.threads,
+            max_request_body_size=max(settings.limits.max_import_bytes, settings.limits.max_upload_bytes) + 1_000_000,
+            ident=None,
+        )
+    except OSError as err:
+        raise Misconfigured(f"cannot listen on {settings.server.host}:{settings.server.port}: {err.strerror}") from err
+    port = int(server.effective_port)
+    worker = WorkerThread(built.celery, threads=settings.worker.threads, name="embedded@shelfsight")
+    sweep = SweepThread(built.services.sweep, seconds=settings.worker.sweep_seconds, sole_owner=True)
+    web = threading.Thread(target=server.run, name="web", daemon=True)
+    sweep.start()
+    worker.start()
+    web.start()
+    _announce(settings.data_dir, settings.server.host, port)
+    log.info("serving on http://%s:%d", settings.server.host, port)
+    stop.wait()
+    app.config["DRAINING"].set()  # new requests get 503 from here on
+    _wait_for_requests(app.config["IN_FLIGHT"])
+    # server.close() from this thread would write stray bytes into reused file descriptors: only the threads are ended
+    server.task_dispatcher.shutdown(cancel_pending=False, timeout=2)
+    sweep.stop()
+    ended = worker.stop()
+    if ended:
+        built.services.close()
+    lock.close()
+    logging.shutdown()
+    os._exit(0 if ended else 1)  # the daemon threads of waitress and Celery have no other way to end
+
+
+def _engine_lock(data_dir: Path):  # type: ignore[no-untyped-def]
+    """Waits a moment for a server that is just being killed; two engines must never open one index."""
+    lock = (data_dir / "engine.lock").open("a+")
+    until = time.monotonic() + 10
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise DataDirectoryInUse(f"another server works on {data_dir}") from None
+            time.sleep(0.1)
+        else:
+            return lock
+
+
+def _announce(data_dir: Path, host: str, port: int) -> None:
+    """Tell the command line where the server listens; written whole or not at all."""
+    shown = f"[{host}]" if ":" in host else host
+    partial = data_dir / "server.json.partial"
+    partial.write_text(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
+    partial.replace(data_dir / "server.json")
+
+
+def _wait_for_requests(in_flight: "threading.Semaphore | object") -> None:
+    until = time.monotonic() + _DRAIN_SECONDS
+    while int(getattr(in_flight, "value", 0)) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Starting and stopping a Celery worker and the sweep, inside a process that may do other things as well."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from celery import Celery
+from celery.worker import WorkController
+from celery.worker import state as worker_state
+
+from backend.errors import Unavailable
+from backend.usecases.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 20.0  # a batch in flight ends well within it; a frozen broker would otherwise hold the exit for ever
+
+
+def set_up_logging(level: str) -> None:
+    """One line per event on stderr; libraries speak only when something is wrong."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("alembic", "celery", "httpx", "httpx2", "sentence_transformers", "waitress"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class WorkerThread:
+    """A Celery worker as a thread. `WorkController` is used because it leaves signals, logging and stdout alone."""
+
+    def __init__(self, app: Celery, *, threads: int, name: str) -> None:
+        """`threads` batches are under way at once."""
+        self._app = app
+        self._threads = threads
+        self._name = name
+        self._stop = threading.Event()
+        self.ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="celery", daemon=True)
+
+    def start(self) -> None:
+        """Start consuming."""
+        # Without these a retry or anything else that asks for "the current app" goes to amqp://localhost.
+        self._app.set_default()
+        self._app.finalize()
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Finish the batches in flight and stop. Whether the thread ended in time."""
+        self._stop.set()
+        worker_state.should_stop = 0  # warm; `stop()` from another thread deadlocks the solo pool
+        self._thread.join(_STOP_SECONDS)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            worker_state.should_stop = None
+            worker_state.should_terminate = None
+            if self._stop.is_set():  # stop() came between the loop's test and the reset
+                return
+            try:
+                WorkController(
+                    app=self._app,
+                    pool="threads",
+                    concurrency=self._threads,
+                    loglevel="WARNING",
+                    hostname=self._name,
+                    without_gossip=True,
+                    without_mingle=True,
+                    without_heartbeat=True,
+                    ready_callback=lambda _consumer: self.ready.set(),
+                ).start()
+            except BaseException:
+                log.exception("the worker ended")
+            self.ready.clear()
+            self._stop.wait(1)
+
+
+class SweepThread:
+    """Calls the sweep now and again every few seconds."""
+
+    def __init__(
+        self, sweep: Sweep, *, seconds: float, sole_owner: bool, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """`sole_owner`: at the first call every lease is an orphan and is taken back. `beat` follows each sweep."""
+        self._beat = beat
+        self._sweep = sweep
+        self._seconds = seconds
+        self._sole_owner = sole_owner
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        """Start sweeping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, at once when between two sweeps."""
+        self._stop.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        first: Callable[[], None] = lambda: self._sweep(sole_owner=self._sole_owner)  # noqa: E731
+        turn = first
+        while not self._stop.is_set():
+            try:
+                turn()
+                turn = self._sweep
+                self._beat()
+            except Unavailable as err:
+                log.warning("the sweep waits: %s", err)
+            except Exception:
+                log.exception("the sweep failed")
+            self._stop.wait(self._seconds)
