@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=256,
-        description="Threads of one forward pass on a CPU; 0 takes the number of cores available.",
+        description="Threads of one forward pass on a CPU; 0 leaves it to the encoder (1 for the packaged one).",
     )
     currency: str = Field(
         "EUR",

@@ -110,8 +110,8 @@ def sixteen_bit_png(grey: Image.Image) -> bytes:
     return raw_png(values, bits=16, colour_type=0)
 
 
-def sixteen_bit_rgb_png(picture: Image.Image, *chunks: tuple[bytes, bytes]) -> bytes:
-    return raw_png(np.asarray(picture.convert("RGB")).astype(np.uint16) * 257, bits=16, colour_type=2, chunks=chunks)
+def sixteen_bit_rgb_png(picture: Image.Image) -> bytes:
+    return raw_png(np.asarray(picture.convert("RGB")).astype(np.uint16) * 257, bits=16, colour_type=2)
 
 
 def transparent_png(hidden: tuple[int, int, int] = (255, 0, 255), side: int = 64) -> bytes:
@@ -259,7 +259,7 @@ def raw_png(
 def png_with(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG with more chunks after its header."""
     header_end = 8 + 25
-    return data[:header_end] + b"".join(chunk(*chunk) for chunk in chunks) + data[header_end:]
+    return data[:header_end] + b"".join(chunk(*parts) for parts in chunks) + data[header_end:]
 
 
 def jpeg_with(data: bytes, marker: int, payload: bytes) -> bytes:
@@ -276,4 +276,5 @@ def _png_file(
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
+    """One chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -24,7 +24,7 @@ from backend.catalog.engine import reading, writing
 from backend.catalog.rebuilding import make_all_due
 from backend.catalog.rows import in_parts, named, picture_of
 from backend.catalog.settling import settle_claims
-from backend.catalog.tables import DUE, jobs, pictures, products
+from backend.catalog.tables import DUE, UNREAD_IMPORT, jobs, pictures, products
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey
 from backend.errors import WorkerLost
@@ -77,7 +77,7 @@ class SqlLedger:
             keys = [ProductKey(*row) for row in connection.execute(_over(products, before))]
             for part in in_parts(keys):
                 connection.execute(update(products).where(named(products, part)).values(**_NO_LEASE))
-            job_ids = connection.scalars(_over(jobs, before)).all()
+            job_ids = connection.scalars(_over(jobs, before).where(UNREAD_IMPORT)).all()
             if job_ids:
                 connection.execute(update(jobs).where(jobs.c.job_id.in_(job_ids)).values(**_NO_LEASE))
         return len(keys) + len(job_ids)

@@ -16,14 +16,14 @@ FACES = (
     ((-1, 0, 0), (0, 0, 1), (0, 1, 0)),
     ((0, 1, 0), (1, 0, 0), (0, 0, -1)),
 )
-"""Front, right, left, top: outward direction and the face's own x and y. Nobody sees a chair's underside or back here."""
+"""Front, right, left, top: outward direction and the face's own x and y. Nobody sees a chair's underside here."""
 
 
 def block(
     studio: Studio, low: Sequence[float], high: Sequence[float], paint: Paint, *,
     rounding: float = 0.03, puff: float = 1.0, lean: float = 0.0, lift: float = 0.0, relief: Relief | None = None,
 ) -> Patch:  # fmt: skip
-    """A box between two corners in space, leaning back by `lean` degrees about its own middle. Lengths in product units.
+    """A box between two corners in space, leaning back by `lean` degrees about its own middle; product units.
 
     The silhouette is that of eight spheres in the corners: a box with round edges all about. Returns it.
     """

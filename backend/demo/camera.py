@@ -24,7 +24,8 @@ class Frame:
         """Points of the plane, (n, 2), as points in space, (n, 3). Points already in space pass unchanged."""
         if outline.shape[1] == 3:
             return outline
-        return np.array(self.origin) + outline[:, :1] * np.array(self.right) + outline[:, 1:] * np.array(self.up)
+        along = outline[:, :1] * np.array(self.right) + outline[:, 1:] * np.array(self.up)
+        return np.asarray(np.array(self.origin) + along)
 
     @property
     def normal(self) -> Points:
@@ -38,7 +39,7 @@ FRONT = Frame()
 
 
 def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
-    """The rotation, (3, 3), of a camera that walks `yaw` degrees round a product and looks `pitch` degrees down on it."""
+    """The rotation, (3, 3), of a camera that walks `yaw` degrees round a product and looks `pitch` degrees down."""
     a, b = np.radians(yaw), np.radians(pitch)
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])

@@ -12,12 +12,26 @@ from numpy.typing import ArrayLike, NDArray
 Points: TypeAlias = NDArray[np.float64]
 
 
+STEPS = 10
+"""Straight pieces between two places of a smooth line: two or three pixels each."""
+
+
 def points(*pairs: Sequence[float]) -> Points:
     """Straight lines from point to point."""
     return np.array(pairs, dtype=np.float64)
 
 
-def curve(*pairs: Sequence[float], steps: int = 10, closed: bool = False) -> Points:
+def polygon(path: str) -> Points:
+    """Straight lines through the places of a path such as "0,0.5 0.2,0.4" (the notation of SVG's points)."""
+    return np.array([[float(number) for number in place.split(",")] for place in path.split()])
+
+
+def sketch(path: str, *, closed: bool = False) -> Points:
+    """A smooth line through the places of a path such as "0,0.5 0.2,0.4 0.3,0"."""
+    return curve(*polygon(path), closed=closed)
+
+
+def curve(*pairs: Sequence[float], closed: bool = False) -> Points:
     """A smooth line through the points (centripetal Catmull-Rom, which does not overshoot at short spans).
 
     Source of the spline: Yuksel, Schaefer, Keyser, "Parameterization and applications of Catmull-Rom curves", 2011.
@@ -29,7 +43,7 @@ def curve(*pairs: Sequence[float], steps: int = 10, closed: bool = False) -> Poi
     tb = ta + _span(a, b)
     tc = tb + _span(b, c)
     td = tc + _span(c, d)
-    t = tb[:, None] + (tc - tb)[:, None] * np.linspace(0, 1, steps, endpoint=False)[None, :, None]
+    t = tb[:, None] + (tc - tb)[:, None] * np.linspace(0, 1, STEPS, endpoint=False)[None, :, None]
     ta, tb, tc, td = ta[:, None], tb[:, None], tc[:, None], td[:, None]
     a, b, c, d = a[:, None], b[:, None], c[:, None], d[:, None]
     ab = a + (b - a) * (t - ta) / (tb - ta)
@@ -53,7 +67,7 @@ def join(*lines: Points) -> Points:
 
 def flipped(line: Points) -> Points:
     """The line seen in a mirror (x turned round)."""
-    return line * np.array([-1.0, *([1.0] * (line.shape[1] - 1))])
+    return np.asarray(line * np.array([-1.0, *([1.0] * (line.shape[1] - 1))]))
 
 
 def both_sides(right: Points) -> Points:
@@ -61,9 +75,11 @@ def both_sides(right: Points) -> Points:
     return np.vstack([right, flipped(right)[::-1]])
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, n: int = 72, start: float = 0.0, end: float = 360.0) -> Points:
-    """An ellipse or, with `start` and `end` in degrees (0 is right, 90 up), an arc of it."""
-    t = np.radians(np.linspace(start, end, n, endpoint=abs(end - start) < 360))
+def ellipse(
+    x: float, y: float, rx: float, ry: float, n: int = 72, *, arc: tuple[float, float] = (0.0, 360.0)
+) -> Points:
+    """An ellipse of n corners or, with `arc` in degrees (0 is right, 90 up), a piece of it."""
+    t = np.radians(np.linspace(*arc, n, endpoint=arc[1] - arc[0] < 360))
     return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], axis=1)
 
 
@@ -71,10 +87,10 @@ def rounded(x0: float, y0: float, x1: float, y1: float, radius: float, n: int = 
     """A rectangle with round corners; (x0, y0) is its lower left."""
     r = min(radius, (x1 - x0) / 2, (y1 - y0) / 2)
     return join(
-        ellipse(x1 - r, y1 - r, r, r, n, 0, 90),
-        ellipse(x0 + r, y1 - r, r, r, n, 90, 180),
-        ellipse(x0 + r, y0 + r, r, r, n, 180, 270),
-        ellipse(x1 - r, y0 + r, r, r, n, 270, 359.9),
+        ellipse(x1 - r, y1 - r, r, r, n, arc=(0, 90)),
+        ellipse(x0 + r, y1 - r, r, r, n, arc=(90, 180)),
+        ellipse(x0 + r, y0 + r, r, r, n, arc=(180, 270)),
+        ellipse(x1 - r, y0 + r, r, r, n, arc=(270, 359.9)),
     )
 
 
@@ -89,7 +105,7 @@ def tube(line: Points, width: ArrayLike) -> Points:
 def moved(line: Points, x: float = 0.0, y: float = 0.0, scale: float = 1.0, degrees: float = 0.0) -> Points:
     """The line turned by `degrees` against the clock, scaled, then shifted; in the plane."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.asarray(line @ np.array([[c, s], [-s, c]])) * scale + np.array([x, y])
+    return np.asarray(line @ np.array([[c, s], [-s, c]]) * scale + np.array([x, y]))
 
 
 def hull(cloud: Points) -> Points:

@@ -36,7 +36,9 @@ def creased(creases: Sequence[Crease], *, mirrored: bool = False) -> Relief:
             across = ((u - c.x0) * dy - (v - c.y0) * dx) / length + 0.03 * np.sin(along * 4 + c.x0 * 9)
             run = np.clip(along, -0.15, 1)
             fade = np.where(along < 0, 1 - np.abs(run) / 0.15, 1 - run) * (along < 1)
-            height += np.float32(c.depth) * fade * np.exp(-((across / (c.width * (0.6 + 0.8 * np.maximum(run, 0)))) ** 2))
+            height += (
+                np.float32(c.depth) * fade * np.exp(-((across / (c.width * (0.6 + 0.8 * np.maximum(run, 0)))) ** 2))
+            )
         return np.asarray(height, dtype=np.float32)
 
     return relief

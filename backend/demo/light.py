@@ -1,14 +1,14 @@
 """Light of a small photo studio: a big soft box on the left above, a strip light on the right, a pale room all round.
 
-Colours are linear here (twice the light is twice the number); `to_linear` and `to_screen` use gamma 2, which is close to
-sRGB and costs one square root.
+Colours are linear here (twice the light is twice the number); `to_linear` and `to_screen` use gamma 2, which is close
+to sRGB and costs one square root.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend.demo.curves import Points
 from backend.demo.raster import Colours, Field, blurred, smoothstep
@@ -26,9 +26,9 @@ class Normals(NamedTuple):
 class Finish:
     """How a surface answers to light.
 
-    `gloss` is how strongly lamps are mirrored (0 cloth, 1 glaze), `blur` how soft their edges are (0.05 glaze, 0.6 satin),
-    `metal` whether the mirror takes the surface's colour and replaces its own light, `fuzz` the pale rim of cloth seen along
-    its surface, `grain` how uneven the surface is, and `glow` how much light shines through (a lamp's shade).
+    `gloss` is how strongly lamps are mirrored (0 cloth, 1 glaze), `blur` how soft their edges are (0.05 glaze, 0.6
+    satin), `metal` how far the mirror takes the surface's colour and replaces its own light, `fuzz` the pale rim of
+    cloth seen along its surface, `grain` how uneven the surface is.
     """
 
     gloss: float = 0.0
@@ -36,12 +36,11 @@ class Finish:
     metal: float = 0.0
     fuzz: float = 0.0
     grain: float = 0.0
-    glow: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where the soft box stands (`aside`: -1 far left, 1 far right), how hard the contrast is, and how warm the lamps are."""
+    """Where the soft box stands (`aside`: -1 far left, 1 far right), how hard the contrast, how warm the lamps are."""
 
     aside: float = -0.55
     contrast: float = 1.0
@@ -61,22 +60,18 @@ def to_linear(rgb: tuple[float, float, float]) -> tuple[float, float, float]:
     return r, g, b
 
 
-def to_screen(linear: Colours) -> NDArray[np.uint8]:
+def planes(rgb: Sequence[float]) -> Colours:
+    """One colour in the form that goes with fields: (3, 1, 1)."""
+    return np.array(rgb, np.float32).reshape(3, 1, 1)
+
+
+def to_screen(linear: Field) -> Field:
     """Linear light as screen values 0 to 255; what is brighter than paper fades softly instead of clipping."""
-    return np.asarray(_SCREEN.take((linear * np.float32(_STEPS)).astype(np.int32), mode="clip"))
-
-
-_STEPS = 2048  # table entries for one unit of light; fine enough for 255 steps down to the darkest colour here
-
-
-def _screen_table() -> NDArray[np.uint8]:
-    light = np.arange(4 * _STEPS) / _STEPS
-    over = np.maximum(light - 0.82, 0)
-    rolled = np.minimum(light, 0.82) + 0.18 * (over / (over + 0.18))
-    return (np.sqrt(rolled) * 255 + 0.5).astype(np.uint8)
-
-
-_SCREEN = _screen_table()
+    knee = np.float32(0.82)
+    over = np.maximum(linear - knee, 0)
+    over *= (1 - knee) / (over + (1 - knee))
+    over += np.minimum(linear, knee)
+    return np.asarray(np.sqrt(over) * np.float32(255))
 
 
 def flat(normal: Points) -> Normals:
@@ -107,24 +102,22 @@ def raised(cover: Field, facing: Points, rounding: float, puff: float, relief: F
 
 
 def lit(albedo: Colours, normals: Normals, finish: Finish, light: Light) -> Colours:
-    """The surface's colour, linear (height, width, 3), under the studio's lamps."""
-    diffuse = _diffuse(normals, finish, light)[..., None]
-    mirrored = _mirrored(normals, finish, light)[..., None] if finish.gloss else np.float32(0)
+    """The surface's colour, linear (3, height, width), under the studio's lamps."""
+    diffuse = _diffuse(normals, finish, light)
+    mirrored = _mirrored(normals, finish, light) if finish.gloss else np.float32(0)
     if finish.metal:
-        own = albedo * (diffuse * np.float32(1 - finish.metal) + mirrored * np.float32(1.15 * finish.metal))
-        shine = mirrored * np.float32(finish.gloss * (1 - finish.metal))
+        own = albedo * (diffuse * np.float32(1 - finish.metal) + mirrored * np.float32(0.95 * finish.metal))
+        shine = mirrored * np.float32(0.14 * finish.gloss * (1 - finish.metal))
     else:
-        edge = np.float32(1) - np.maximum(normals.z, 0)[..., None]
+        edge = np.float32(1) - np.maximum(normals.z, 0)
         # Schlick's approximation of Fresnel: everything mirrors at a grazing look.
-        share = np.float32(finish.gloss) * (np.float32(0.045) + np.float32(0.45) * edge**4)
+        share = np.float32(finish.gloss) * (np.float32(0.04) + np.float32(0.42) * edge**4)
         own = albedo * diffuse * (1 - share)
         shine = mirrored * share * np.float32(2.2)
     if finish.fuzz:
         rim = (1 - np.maximum(normals.z, 0)) ** 2
-        own = own + (albedo * np.float32(0.6) + np.float32(0.4) * albedo.max(axis=-1, keepdims=True)) * (
-            rim * np.float32(finish.fuzz)
-        )[..., None]
-    tint = np.array([1 + 0.05 * light.warmth, 1.0, 1 - 0.06 * light.warmth], np.float32)
+        own = own + (albedo * np.float32(0.6) + np.float32(0.4) * albedo.max(axis=0)) * (rim * np.float32(finish.fuzz))
+    tint = planes((1 + 0.05 * light.warmth, 1.0, 1 - 0.06 * light.warmth))
     return np.asarray((own + shine) * tint)
 
 
@@ -139,10 +132,7 @@ def _diffuse(n: Normals, finish: Finish, light: Light) -> Field:
     facing = (kz + wrap) / (1 + wrap)
     total = hard * key + 0.3 * fill + 0.42 * room
     whole = hard * facing + 0.3 * 0.55 + 0.42 * 0.62
-    bright = total / whole * 0.97
-    if finish.glow:
-        bright = bright * (1 - finish.glow) + finish.glow * 1.25
-    return np.asarray(bright, dtype=np.float32)
+    return np.asarray(total / whole * 0.97, dtype=np.float32)
 
 
 def _mirrored(n: Normals, finish: Finish, light: Light) -> Field:
@@ -153,11 +143,11 @@ def _mirrored(n: Normals, finish: Finish, light: Light) -> Field:
     aim = float(np.arctan2(light.aside, 0.75)) * 1.55
     box = _band(across, aim - 0.42, aim + 0.3, edge) * _band(above, -0.42, 0.93, edge)
     strip = _band(across, -aim + 0.55, -aim + 0.8, edge) * _band(above, -0.6, 0.8, edge)
-    room = 0.16 + 0.3 * smoothstep(-0.5, 0.9, above)
+    room = 0.1 + 0.24 * smoothstep(-0.5, 0.9, above)
     if finish.metal:
         # Metal without dark cards beside it looks like grey paint.
         dark = _band(across, aim + 0.45, aim + 1.0, 0.35) + _band(across, -aim + 1.1, 2.4, 0.4)
-        room = room + 0.34 - 0.36 * np.minimum(dark, 1)
+        room = room + 0.5 - 0.4 * np.minimum(dark, 1)
     return np.asarray(room + 3.4 * box + 1.5 * strip, dtype=np.float32)
 
 

@@ -12,8 +12,8 @@ from backend.demo.studio import Studio
 class Look:
     """The paints a shape is drawn with.
 
-    `main` carries the product's colour and pattern; `second` is the other colour of two-tone products (the main colour again
-    for all others, so a shape need not ask); `inside` is the lining of vessels, collars and bags.
+    `main` carries the product's colour and pattern; `second` is the other colour of two-tone products (the main colour
+    again for all others, so a shape need not ask); `inside` is the lining of vessels and the cover of throw pillows.
     """
 
     main: Paint
@@ -25,6 +25,10 @@ class Look:
     def plain(self) -> Paint:
         """The main paint without its pattern: for small parts, which a pattern would only confuse."""
         return self.main.plain()
+
+    def accent(self, factor: float) -> Paint:
+        """For overlays and trims: the second colour of two-tone products, a shade of the own colour on all others."""
+        return self.second if self.two_tone else self.plain.tinted(factor)
 
     @property
     def dipped(self) -> Paint:

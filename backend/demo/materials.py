@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-from backend.demo.light import Finish, to_linear
+from backend.demo.light import Finish, planes, to_linear
 from backend.demo.patterns import PATTERNS
 from backend.demo.raster import Colours, Field
 
@@ -54,7 +54,7 @@ FINISHES: Mapping[str, Finish] = {
     "silk": Finish(gloss=0.55, blur=0.8, fuzz=0.1, grain=0.02),
     "canvas": Finish(fuzz=0.08, grain=0.12),
     "nylon": Finish(gloss=0.4, blur=0.75, grain=0.06),
-    "leather": Finish(gloss=0.75, blur=0.5, grain=0.07),
+    "leather": Finish(gloss=0.45, blur=0.55, grain=0.08),
     "suede": Finish(fuzz=0.22, grain=0.09),
     "mesh": Finish(gloss=0.1, blur=0.8, grain=0.12),
     "straw": Finish(gloss=0.15, blur=0.7, grain=0.1),
@@ -69,8 +69,12 @@ FINISHES: Mapping[str, Finish] = {
     "wood": Finish(gloss=0.35, blur=0.5, grain=0.05),
     "lacquer": Finish(gloss=1.0, blur=0.07),
     "rubber": Finish(gloss=0.2, blur=0.8, grain=0.03),
-    "paper": Finish(grain=0.04, glow=0.55),
-    "shade": Finish(grain=0.07, glow=0.5),
+    "paper": Finish(grain=0.04),
+    "spruce": Finish(gloss=1.0, blur=0.07),
+    "cedar": Finish(gloss=0.6, blur=0.3),
+    "maple": Finish(gloss=1.0, blur=0.07),
+    "polyester": Finish(gloss=0.25, blur=0.8, grain=0.05),
+    "metal": Finish(gloss=1.0, blur=0.2),
     "lens": Finish(gloss=1.2, blur=0.1),
 }
 
@@ -87,14 +91,17 @@ class Paint:
     wood: bool = False
 
     def albedo(self, u: Field, v: Field, pixel: float) -> Colours:
-        """The colour at the places (u, v) of the surface, linear; `pixel` is the size of one in the same units."""
-        base = np.array(to_linear(self.colour), np.float32)
+        """The colour at the places (u, v) of the surface, linear: (3, height, width), or (3, 1, 1) where it is one.
+
+        `pixel` is the size of a pixel in the units of u and v.
+        """
+        base = planes(to_linear(self.colour))
         if self.wood:
-            base = base * (1 - 0.3 * wood_rings(u, v)[..., None])
+            base = base * (1 - 0.3 * wood_rings(u, v))
         if self.pattern == "plain":
-            return np.asarray(np.broadcast_to(base, (*np.broadcast_shapes(u.shape, v.shape), 3)))
-        share = PATTERNS[self.pattern](u / self.scale, v / self.scale, pixel / self.scale)[..., None]
-        return np.asarray(base + (np.array(to_linear(self.second), np.float32) - base) * share)
+            return base
+        share = PATTERNS[self.pattern](u / self.scale, v / self.scale, pixel / self.scale)
+        return np.asarray(base + (planes(to_linear(self.second)) - base) * share)
 
     def plain(self) -> "Paint":
         """The same surface without its pattern."""

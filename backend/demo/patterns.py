@@ -40,13 +40,12 @@ def checked(u: Field, v: Field, pixel: float) -> Field:
 def dotted(u: Field, v: Field, pixel: float) -> Field:
     """Dots in a staggered grid."""
     row = np.round(v / 0.105)
-    x = u + 0.0606 * (row % 2)
-    far = np.sqrt(_wave(x, 0.1212) ** 2 + (v - row * 0.105) ** 2)
+    far = np.sqrt(_wave(np.asarray(u + 0.0606 * (row % 2), np.float32), 0.1212) ** 2 + (v - row * 0.105) ** 2)
     return np.asarray(1 - smoothstep(0.028 - pixel, 0.028 + pixel, far))
 
 
 def floral(u: Field, v: Field, pixel: float) -> Field:
-    """Five-petalled flowers, turned and pushed out of their grid by a fixed rule, with the cloth's colour in their middle."""
+    """Five-petalled flowers, turned and pushed out of their grid by a fixed rule; their hearts show the cloth."""
     cell = 0.23
     row = np.floor(v / cell)
     column = np.floor(u / cell + 0.5 * (row % 2))
@@ -72,8 +71,8 @@ def banded(u: Field, v: Field, pixel: float) -> Field:
 
 def dipped(u: Field, v: Field, pixel: float) -> Field:
     """The lower part in the second colour, as potters dip a foot into a second glaze."""
-    edge = 0.012 * np.sin(u * 9) + 0.008 * np.sin(u * 23)
-    return np.asarray(1 - smoothstep(-0.24 - pixel, -0.24 + pixel, v + edge))
+    edge = np.asarray(v + 0.012 * np.sin(u * 9) + 0.008 * np.sin(u * 23), np.float32)
+    return np.asarray(1 - smoothstep(-0.24 - pixel, -0.24 + pixel, edge))
 
 
 def faded(u: Field, v: Field, pixel: float) -> Field:

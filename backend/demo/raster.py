@@ -1,7 +1,7 @@
 """From outlines to soft-edged masks, and blurs fine enough to take slopes of.
 
-Edges are drawn three times larger and averaged down (`SUPERSAMPLING`); colours and light are smooth and are computed once
-per pixel. That costs a ninth of supersampling everything and looks the same.
+Edges are drawn three times larger and averaged down (`SUPERSAMPLING`); colours and light are smooth and are computed
+once per pixel. That costs a ninth of supersampling everything and looks the same.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Field: TypeAlias = NDArray[np.float32]
 """One number per pixel, (height, width)."""
 
 Colours: TypeAlias = NDArray[np.float32]
-"""One linear RGB colour per pixel, (height, width, 3)."""
+"""One linear RGB colour per pixel, (3, height, width): three whole planes, which numpy adds and multiplies fastest."""
 
 SUPERSAMPLING = 3
 
@@ -60,6 +60,8 @@ class Patch:
 
 def bounds(outlines: Sequence[Points], side: int) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom of the outlines in whole pixels, cut to the picture; None where nothing is left."""
+    if not outlines:
+        return None
     low = np.floor(np.min([outline.min(axis=0) for outline in outlines], axis=0)).astype(int) - 1
     high = np.ceil(np.max([outline.max(axis=0) for outline in outlines], axis=0)).astype(int) + 1
     left, top = max(int(low[0]), 0), max(int(low[1]), 0)
@@ -92,15 +94,21 @@ def blurred(field: Field, sigma: float) -> Field:
     step = max(1, int(sigma / 2.5))
     pad = int(3 * sigma / step + 1) * step
     height, width = field.shape
-    tail = (-(height + 2 * pad) % step, -(width + 2 * pad) % step)
-    padded = np.pad(field, ((pad, pad + tail[0]), (pad, pad + tail[1])))
-    coarse = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step).mean(axis=(1, 3))
+    padded = np.zeros(
+        (height + 2 * pad + -(height + 2 * pad) % step, width + 2 * pad + -(width + 2 * pad) % step), np.float32
+    )
+    padded[pad : pad + height, pad : pad + width] = field
+    coarse = np.asarray(Image.fromarray(padded).reduce(step)) if step > 1 else padded
     reach = np.arange(-int(3 * sigma / step + 1), int(3 * sigma / step + 1) + 1)
     kernel = np.exp(-0.5 * (reach * step / max(sigma, 1e-3)) ** 2)
     kernel /= kernel.sum()
     smooth = _along_rows(_along_rows(coarse, kernel).T, kernel).T
-    fine = np.asarray(Image.fromarray(np.ascontiguousarray(smooth)).resize(padded.shape[::-1], Image.Resampling.BICUBIC))
-    return fine[pad : pad + height, pad : pad + width]
+    if step == 1:
+        return smooth[pad : pad + height, pad : pad + width]
+    # Only the inner part is enlarged: `box` is the coarse grid without its border.
+    inner = (pad / step, pad / step, (pad + width) / step, (pad + height) / step)
+    small = Image.fromarray(np.ascontiguousarray(smooth))
+    return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC, box=inner))
 
 
 def _along_rows(field: Field, kernel: NDArray[np.float64]) -> Field:
@@ -115,7 +123,15 @@ def _along_rows(field: Field, kernel: NDArray[np.float64]) -> Field:
 def soft(field: Field, sigma: float) -> Field:
     """A fast eight-bit blur for shadows, which nobody takes slopes of."""
     picture = Image.fromarray((np.clip(field, 0, 1) * np.float32(255)).astype(np.uint8))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(sigma)), dtype=np.float32) / np.float32(255)
+    size = picture.size
+    step = int(min(sigma / 3, *size))
+    if step > 1:
+        picture = (
+            picture.reduce(step).filter(ImageFilter.GaussianBlur(sigma / step)).resize(size, Image.Resampling.BILINEAR)
+        )
+    else:
+        picture = picture.filter(ImageFilter.GaussianBlur(sigma))
+    return np.asarray(picture, dtype=np.float32) / np.float32(255)
 
 
 def smoothstep(low: float, high: float, field: Field) -> Field:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from backend.demo.camera import Frame
-from backend.demo.curves import Points, curve, ellipse, join, moved, points, rounded
+from backend.demo.curves import Points, ellipse, join, moved, points, polygon, rounded, sketch
+from backend.demo.light import planes
 from backend.demo.look import Drawing, Look
 from backend.demo.materials import FINISHES, Paint, trim
 from backend.demo.raster import Colours
@@ -21,15 +21,15 @@ def glowing(surface: Surface, albedo: Colours) -> Colours:
     height = surface.height
     middle, reach = float(np.median(height)) - 0.06, 0.34
     glow = np.exp(-(((height - middle) / reach) ** 2)) * np.maximum(surface.normals.z, 0) ** 1.5
-    warm = np.array([1.0, 0.86, 0.62], np.float32)
-    return np.asarray(albedo * (0.84 + 0.5 * glow)[..., None] + (0.05 * glow)[..., None] * warm)
+    warm = planes((1.0, 0.86, 0.62))
+    return np.asarray(albedo * (0.84 + 0.5 * glow) + 0.05 * glow * warm)
 
 
 def lamp(studio: Studio, look: Look, base: Points, shade: tuple[float, float, float, float]) -> None:
     """A table lamp: a turned base, and a shade given by its lower and upper radius and their heights."""
     low, high, bottom, top = shade
     studio.stand(0, 0, float(base[0, 0]) * 1.05, float(base[0, 0]) * 1.05, float(base[0, 1]))
-    foot = replace(look.second.plain() if look.two_tone else look.plain, finish=FINISHES["ceramic"])
+    foot = replace(look.second.plain(), finish=FINISHES["ceramic"])
     turn(studio, base, foot)
     neck = float(base[-1, 1])
     turn(studio, points((0.035, neck - 0.01), (0.035, bottom + 0.1)), trim("brass"))
@@ -47,25 +47,25 @@ def wide_ring(radius: float, height: float) -> Points:
 
 def lamp_gourd(studio: Studio, look: Look) -> None:
     """A double-gourd base under an empire shade."""
-    base = curve(
-        (0.27, -0.92), (0.29, -0.9), (0.24, -0.87), (0.27, -0.8), (0.35, -0.62), (0.33, -0.42), (0.19, -0.26), (0.17, -0.2),
-        (0.2, -0.12), (0.17, -0.02), (0.07, 0.05), (0.05, 0.09),
-    )  # fmt: skip
+    base = sketch(
+        "0.27,-0.92 0.29,-0.9 0.24,-0.87 0.27,-0.8 0.35,-0.62 0.33,-0.42 0.19,-0.26 0.17,-0.2 "
+        "0.2,-0.12 0.17,-0.02 0.07,0.05 0.05,0.09"
+    )
     lamp(studio, look, base, (0.66, 0.38, 0.13, 0.9))
 
 
 def lamp_column(studio: Studio, look: Look) -> None:
     """A slim column on a disc, under a drum shade."""
     base = join(
-        curve((0.3, -0.93), (0.32, -0.9), (0.31, -0.87), (0.2, -0.85)),
-        curve((0.075, -0.82), (0.065, -0.7), (0.065, 0.0), (0.06, 0.08)),
+        sketch("0.3,-0.93 0.32,-0.9 0.31,-0.87 0.2,-0.85"),
+        sketch("0.075,-0.82 0.065,-0.7 0.065,0 0.06,0.08"),
     )
     lamp(studio, look, base, (0.56, 0.5, 0.12, 0.86))
 
 
 def lamp_ball(studio: Studio, look: Look) -> None:
     """A ball base under a steep cone."""
-    base = curve((0.16, -0.88), (0.2, -0.86), (0.34, -0.74), (0.41, -0.5), (0.35, -0.26), (0.2, -0.14), (0.08, -0.1), (0.06, -0.04))
+    base = sketch("0.16,-0.88 0.2,-0.86 0.34,-0.74 0.41,-0.5 0.35,-0.26 0.2,-0.14 0.08,-0.1 0.06,-0.04")
     lamp(studio, look, base, (0.64, 0.26, 0.0, 0.84))
 
 
@@ -84,7 +84,7 @@ def vase_bulb(studio: Studio, look: Look) -> None:
     vase(
         studio,
         look,
-        curve((0.26, -0.86), (0.3, -0.85), (0.48, -0.66), (0.56, -0.36), (0.47, -0.06), (0.24, 0.2), (0.16, 0.44), (0.18, 0.68), (0.27, 0.84)),
+        sketch("0.26,-0.86 0.3,-0.85 0.48,-0.66 0.56,-0.36 0.47,-0.06 0.24,0.2 0.16,0.44 0.18,0.68 0.27,0.84"),
     )
 
 
@@ -93,7 +93,7 @@ def vase_amphora(studio: Studio, look: Look) -> None:
     vase(
         studio,
         look,
-        curve((0.22, -0.88), (0.25, -0.87), (0.27, -0.7), (0.38, -0.3), (0.5, 0.14), (0.49, 0.42), (0.34, 0.6), (0.24, 0.68), (0.24, 0.76), (0.32, 0.86)),
+        sketch("0.22,-0.88 0.25,-0.87 0.27,-0.7 0.38,-0.3 0.5,0.14 0.49,0.42 0.34,0.6 0.24,0.68 0.24,0.76 0.32,0.86"),
     )
 
 
@@ -102,7 +102,7 @@ def vase_tulip(studio: Studio, look: Look) -> None:
     vase(
         studio,
         look,
-        curve((0.3, -0.88), (0.33, -0.87), (0.34, -0.7), (0.29, -0.36), (0.27, -0.1), (0.31, 0.24), (0.4, 0.58), (0.5, 0.86)),
+        sketch("0.3,-0.88 0.33,-0.87 0.34,-0.7 0.29,-0.36 0.27,-0.1 0.31,0.24 0.4,0.58 0.5,0.86"),
     )
 
 
@@ -133,7 +133,7 @@ def numeral(text: str, x: float, y: float, size: float) -> list[Points]:
 
 def clock(studio: Studio, look: Look, outline: Points, face: Points, *, roman: bool, hour: float) -> None:
     """A wall clock: case, face, marks, hands and a pane of glass. `hour` is what it shows."""
-    case = look.second.plain() if look.two_tone else look.plain
+    case = look.second.plain()
     studio.part(outline, replace(case, finish=FINISHES["lacquer"]), rounding=0.09)
     dial_paint = replace(look.main, finish=FINISHES["cotton"])
     dial = studio.part(face, dial_paint.plain().tinted(0.55), rounding=0)
@@ -152,17 +152,17 @@ def clock(studio: Studio, look: Look, outline: Points, face: Points, *, roman: b
     studio.part(marks, ink, rounding=0)
     hands(studio, ink, hour)
     glass = Paint((255, 255, 255), FINISHES["cotton"])
-    sheen = join(ellipse(0, 0, 0.64, 0.64, 30, 100, 170), curve((-0.6, 0.06), (-0.2, 0.2), (-0.1, 0.6)))
+    sheen = join(ellipse(0, 0, 0.64, 0.64, 30, arc=(100, 170)), sketch("-0.6,0.06 -0.2,0.2 -0.1,0.6"))
     studio.part(sheen, glass, rounding=0, clip=dial, opacity=0.1)
 
 
 def hands(studio: Studio, ink: Paint, hour: float) -> None:
     """Hour hand, minute hand, second hand and pin, each a little above the last."""
     minute = hour % 1 * 360
-    studio.part(moved(points((-0.026, -0.08), (0.026, -0.08), (0.016, 0.33), (-0.016, 0.33)), degrees=-hour * 30), ink, lift=0.02)
-    studio.part(moved(points((-0.02, -0.1), (0.02, -0.1), (0.011, 0.5), (-0.011, 0.5)), degrees=-minute), ink, lift=0.025)
+    studio.part(moved(polygon("-0.026,-0.08 0.026,-0.08 0.016,0.33 -0.016,0.33"), degrees=-hour * 30), ink, lift=0.02)
+    studio.part(moved(polygon("-0.02,-0.1 0.02,-0.1 0.011,0.5 -0.011,0.5"), degrees=-minute), ink, lift=0.025)
     red = Paint((190, 40, 36), FINISHES["plastic"])
-    studio.part(moved(points((-0.007, -0.14), (0.007, -0.14), (0.004, 0.54), (-0.004, 0.54)), degrees=-200), red, lift=0.03)
+    studio.part(moved(polygon("-0.007,-0.14 0.007,-0.14 0.004,0.54 -0.004,0.54"), degrees=-200), red, lift=0.03)
     studio.part(ellipse(0, 0, 0.04, 0.04, 32), trim("brass"), rounding=0.03, lift=0.015)
 
 
@@ -180,11 +180,16 @@ def clock_bars(studio: Studio, look: Look) -> None:
 
 def clock_square(studio: Studio, look: Look) -> None:
     """A square clock with round corners and bars."""
-    clock(studio, look, rounded(-0.78, -0.78, 0.78, 0.78, 0.2), ellipse(0, 0, 0.69, 0.69, 120), roman=False, hour=10 + 8 / 60)
+    clock(
+        studio,
+        look,
+        rounded(-0.78, -0.78, 0.78, 0.78, 0.2),
+        ellipse(0, 0, 0.69, 0.69, 120),
+        roman=False,
+        hour=10 + 8 / 60,
+    )
     studio.drop_shadow(0.1)
 
-
-WALL = Frame()
 
 SHAPES: Mapping[str, Drawing] = {
     "lamp-gourd": lamp_gourd,

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.demo.camera import Frame
-from backend.demo.curves import Points, both_sides, curve, ellipse, flipped, join, points, rounded
-from backend.demo.folds import rounded_across, together
+from backend.demo.curves import Points, both_sides, ellipse, flipped, join, moved, points, rounded, sketch
 from backend.demo.look import Drawing, Look
 from backend.demo.materials import FINISHES, Paint, shaded, trim
 from backend.demo.raster import Field, Patch
@@ -17,6 +16,9 @@ SCALE_LENGTH = 1.2
 """Nut to saddle; the frets' places follow from it."""
 
 NUT = 0.62
+
+ELECTRIC_SADDLE = NUT - SCALE_LENGTH - 0.06
+"""Electric guitars have their bridge a little lower on the body."""
 
 BODY = Frame((0.0, -0.45, 0.0))
 """The plane of the top, about the body's middle."""
@@ -48,7 +50,11 @@ def neck(studio: Studio, *, foot: float, head: Points) -> None:
     dots = [ellipse(0, NUT - SCALE_LENGTH * (1 - 2 ** (-(n - 0.5) / 12)), 0.011, 0.011, 16) for n in (3, 5, 7, 9)]
     studio.part(dots, trim("chalk"), rounding=0, clip=fingerboard)
     studio.part(rounded(-0.05, NUT - 0.01, 0.05, NUT + 0.012, 0.004), trim("cream", "plastic"), rounding=0.008)
-    studio.part([ellipse(s * 0.045, 0.70 + 0.085 * n, 0.014, 0.014, 16) for s in (-1, 1) for n in range(3)], trim("steel"), rounding=0.01)
+    studio.part(
+        [ellipse(s * 0.045, 0.70 + 0.085 * n, 0.014, 0.014, 16) for s in (-1, 1) for n in range(3)],
+        trim("steel"),
+        rounding=0.01,
+    )
 
 
 def strings(studio: Studio, saddle: float) -> None:
@@ -57,11 +63,13 @@ def strings(studio: Studio, saddle: float) -> None:
     for n in range(6):
         low, high = -0.045 + 0.018 * n, -0.033 + 0.0132 * n
         half = 0.0034 - 0.0003 * n
-        lines.append(points((low - half, saddle), (low + half, saddle), (high + half, NUT + 0.08), (high - half, NUT + 0.08)))
+        lines.append(
+            points((low - half, saddle), (low + half, saddle), (high + half, NUT + 0.08), (high - half, NUT + 0.08))
+        )
     studio.part(lines, trim("steel"), rounding=0, lift=0.008)
 
 
-HEAD = both_sides(curve((0.0, 0.95), (0.06, 0.955), (0.105, 0.93), (0.1, 0.8), (0.085, 0.7), (0.05, 0.62), (0.0, 0.6)))
+HEAD = both_sides(sketch("0,0.95 0.06,0.955 0.105,0.93 0.1,0.8 0.085,0.7 0.05,0.62 0,0.6"))
 
 
 def varnish(studio: Studio, body: Patch) -> None:
@@ -74,37 +82,45 @@ def varnish(studio: Studio, body: Patch) -> None:
 def acoustic(studio: Studio, look: Look, outline: Points, *, hole: float) -> None:
     """An acoustic guitar: sides, top, binding, sound hole, bridge, neck, strings."""
     finish = FINISHES["lacquer"]
-    sides = look.second.plain() if look.two_tone else look.plain.tinted(0.5)
-    dark = shaded(look.main.colour, 0.28)
-    grain = sum(look.main.colour) > 150
-    top = replace(look.main, finish=finish, wood=grain)
+    sides = look.accent(0.5).plain()
+    # Wood grain on black or white paint would only look dusty.
+    top = replace(look.main, finish=look.main.finish, wood=150 < sum(look.main.colour) < 650)
     if look.main.pattern == "burst":
-        top = replace(top, second=dark, scale=0.52)
-    studio.part(outline * 1.012 + (0.012, -0.012), sides.tinted(0.7), rounding=0.04)
+        top = replace(top, second=shaded(look.main.colour, 0.28), scale=0.52)
+    studio.part(outline * 1.012 + np.array([0.012, -0.012]), sides.tinted(0.7), rounding=0.04)
     studio.part(outline, replace(sides, finish=finish), rounding=0.02)
-    middle = np.array([0.0, -0.45])
-    face = studio.part((outline - middle) * 0.965 + middle, trim("cream", "plastic"), rounding=0.0)
-    face = studio.part((outline - middle) * 0.95, top, frame=BODY, rounding=0.02, relief=arched, clip=face)
+    middle = np.array(BODY.origin[:2])
+    binding = studio.part((outline - middle) * 0.965, trim("cream", "plastic"), frame=BODY, rounding=0.0)
+    face = studio.part((outline - middle) * 0.95, top, frame=BODY, rounding=0.02, relief=arched, clip=binding)
     varnish(studio, face)
-    for radius, paint in ((0.155, trim("cream", "plastic")), (0.145, trim("walnut", "lacquer")), (0.13, trim("cream", "plastic"))):
-        studio.part(ellipse(0, hole, radius, radius, 60), paint, rounding=0)
+    for radius, name in ((0.155, "cream"), (0.145, "walnut"), (0.13, "cream")):
+        studio.part(ellipse(0, hole, radius, radius, 60), trim(name, "lacquer"), rounding=0)
     studio.part(ellipse(0, hole, 0.122, 0.122, 60), Paint((26, 18, 14), FINISHES["wood"]), rounding=0.05, puff=-1)
-    guard = curve((0.1, hole - 0.1), (0.17, hole + 0.02), (0.2, hole - 0.06), (0.23, hole - 0.2), (0.14, hole - 0.26), (0.06, hole - 0.15), closed=True)
-    studio.part(guard, Paint((40, 24, 20), finish), rounding=0.01)
-    saddle = NUT - SCALE_LENGTH
-    bridge = both_sides(curve((0.0, saddle + 0.035), (0.1, saddle + 0.03), (0.2, saddle + 0.018), (0.205, saddle - 0.02), (0.1, saddle - 0.05), (0.0, saddle - 0.055)))
-    studio.part(bridge, Paint((50, 34, 28), FINISHES["wood"]), rounding=0.02, lift=0.012)
-    studio.part(rounded(-0.075, saddle - 0.006, 0.075, saddle + 0.006, 0.004), trim("cream", "plastic"), rounding=0.006)
+    guard = sketch("0.1,-0.1 0.17,0.02 0.2,-0.06 0.23,-0.2 0.14,-0.26 0.06,-0.15", closed=True)
+    studio.part(moved(guard, y=hole), Paint((40, 24, 20), finish), rounding=0.01)
+    bridge(studio, NUT - SCALE_LENGTH)
     neck(studio, foot=hole + 0.1, head=HEAD)
-    strings(studio, saddle)
-    studio.part([ellipse(-0.045 + 0.018 * n, saddle - 0.026, 0.008, 0.008, 12) for n in range(6)], trim("chalk"), rounding=0.006)
+    strings(studio, NUT - SCALE_LENGTH)
     studio.drop_shadow(0.05, 0.55)
+
+
+def bridge(studio: Studio, saddle: float) -> None:
+    """The bridge with its saddle and six pins."""
+    outline = both_sides(sketch("0,0.035 0.1,0.03 0.2,0.018 0.205,-0.02 0.1,-0.05 0,-0.055"))
+    studio.part(moved(outline, y=saddle), Paint((50, 34, 28), FINISHES["wood"]), rounding=0.02, lift=0.012)
+    bone = trim("cream", "plastic")
+    studio.part(rounded(-0.075, saddle - 0.006, 0.075, saddle + 0.006, 0.004), bone, rounding=0.006)
+    pins = [ellipse(-0.045 + 0.018 * n, saddle - 0.026, 0.008, 0.008, 12) for n in range(6)]
+    studio.part(pins, bone, rounding=0.006)
 
 
 def guitar_acoustic(studio: Studio, look: Look) -> None:
     """A broad-shouldered acoustic."""
     body = both_sides(
-        curve((0.0, 0.06), (0.14, 0.055), (0.27, -0.01), (0.315, -0.12), (0.28, -0.25), (0.27, -0.34), (0.34, -0.48), (0.405, -0.64), (0.37, -0.82), (0.22, -0.93), (0.0, -0.95))
+        sketch(
+            "0,0.06 0.14,0.055 0.27,-0.01 0.315,-0.12 0.28,-0.25 0.27,-0.34 0.34,-0.48 "
+            "0.405,-0.64 0.37,-0.82 0.22,-0.93 0,-0.95"
+        )
     )
     acoustic(studio, look, body, hole=-0.19)
 
@@ -112,39 +128,59 @@ def guitar_acoustic(studio: Studio, look: Look) -> None:
 def guitar_cutaway(studio: Studio, look: Look) -> None:
     """An acoustic with a cutaway on the right."""
     left = flipped(
-        curve((0.04, 0.05), (0.14, 0.05), (0.27, -0.01), (0.315, -0.12), (0.28, -0.25), (0.27, -0.34), (0.34, -0.48), (0.405, -0.64), (0.37, -0.82), (0.22, -0.93), (0.0, -0.95))
+        sketch(
+            "0.04,0.05 0.14,0.05 0.27,-0.01 0.315,-0.12 0.28,-0.25 0.27,-0.34 0.34,-0.48 "
+            "0.405,-0.64 0.37,-0.82 0.22,-0.93 0,-0.95"
+        )
     )
-    right = curve((0.05, -0.05), (0.1, -0.1), (0.18, -0.08), (0.26, 0.0), (0.31, -0.02), (0.32, -0.12), (0.285, -0.25), (0.275, -0.34), (0.34, -0.48), (0.405, -0.64), (0.37, -0.82), (0.22, -0.93), (0.0, -0.95))
+    right = sketch(
+        "0.05,-0.05 0.1,-0.1 0.18,-0.08 0.26,0 0.31,-0.02 0.32,-0.12 0.285,-0.25 0.275,-0.34 "
+        "0.34,-0.48 0.405,-0.64 0.37,-0.82 0.22,-0.93 0,-0.95"
+    )
     acoustic(studio, look, join(right, left[::-1]), hole=-0.19)
 
 
 def guitar_electric(studio: Studio, look: Look) -> None:
     """A solid-body electric with two horns and three pickups."""
-    body = curve(
-        (0.08, -0.2), (0.14, -0.12), (0.2, 0.02), (0.27, 0.04), (0.3, -0.08), (0.28, -0.26), (0.27, -0.4), (0.34, -0.58), (0.37, -0.74),
-        (0.28, -0.9), (0.06, -0.95), (-0.2, -0.93), (-0.36, -0.82), (-0.39, -0.64), (-0.31, -0.46), (-0.27, -0.32), (-0.31, -0.12),
-        (-0.34, 0.08), (-0.28, 0.16), (-0.2, 0.08), (-0.13, -0.06), (-0.08, -0.14), closed=True,
-    )  # fmt: skip
-    paint = replace(look.main, finish=FINISHES["lacquer"])
+    body = sketch(
+        "0.08,-0.2 0.14,-0.12 0.2,0.02 0.27,0.04 0.3,-0.08 0.28,-0.26 0.27,-0.4 0.34,-0.58 "
+        "0.37,-0.74 0.28,-0.9 0.06,-0.95 -0.2,-0.93 -0.36,-0.82 -0.39,-0.64 -0.31,-0.46 "
+        "-0.27,-0.32 -0.31,-0.12 -0.34,0.08 -0.28,0.16 -0.2,0.08 -0.13,-0.06 -0.08,-0.14",
+        closed=True,
+    )
+    paint = look.main
     if look.main.pattern == "burst":
         paint = replace(paint, second=shaded(look.main.colour, 0.22), scale=0.5)
-    studio.part(body + (0.012, -0.012), look.plain.tinted(0.35), rounding=0.03)
-    solid = studio.part(body - (0.0, -0.45), paint, frame=BODY, rounding=0.06, relief=arched)
+    studio.part(body + np.array([0.012, -0.012]), look.plain.tinted(0.35), rounding=0.03)
+    solid = studio.part(body - np.array(BODY.origin[:2]), paint, frame=BODY, rounding=0.06, relief=arched)
     varnish(studio, solid)
-    guard = curve((0.06, -0.16), (0.16, -0.14), (0.23, -0.06), (0.235, -0.26), (0.22, -0.46), (0.29, -0.62), (0.26, -0.74), (0.12, -0.66), (-0.1, -0.6), (-0.17, -0.4), (-0.2, -0.16), (-0.12, -0.12), closed=True)
-    plate = look.second if look.two_tone else (trim("chalk") if sum(look.main.colour) < 600 else trim("ink"))
-    studio.part(guard, replace(plate.plain(), finish=FINISHES["plastic"]), rounding=0.012, lift=0.006)
-    saddle = NUT - SCALE_LENGTH - 0.06
-    studio.part(rounded(-0.085, saddle - 0.05, 0.085, saddle + 0.02, 0.01), trim("steel"), rounding=0.02, lift=0.012)
+    guard = sketch(
+        "0.06,-0.16 0.16,-0.14 0.23,-0.06 0.235,-0.26 0.22,-0.46 0.29,-0.62 0.26,-0.74 "
+        "0.12,-0.66 -0.1,-0.6 -0.17,-0.4 -0.2,-0.16 -0.12,-0.12",
+        closed=True,
+    )
+    plate = look.accent(0.92).plain()
+    studio.part(guard, replace(plate, finish=FINISHES["plastic"]), rounding=0.012, lift=0.006)
+    electrics(studio, "cream" if plate.colour[0] < 100 else "ink")
+    head = join(
+        sketch("-0.05,0.6 -0.07,0.68 -0.09,0.8 -0.08,0.95"),
+        sketch("0,0.985 0.07,0.96 0.09,0.88 0.07,0.78 0.055,0.66 0.05,0.6"),
+    )
+    neck(studio, foot=-0.16, head=head)
+    strings(studio, ELECTRIC_SADDLE)
+    studio.drop_shadow(0.05, 0.55)
+
+
+def electrics(studio: Studio, pickup: str) -> None:
+    """Bridge, three pickups in the named trim, three knobs."""
+    saddle = ELECTRIC_SADDLE
+    steel, cover = trim("steel"), trim(pickup, "plastic")
+    studio.part(rounded(-0.085, saddle - 0.05, 0.085, saddle + 0.02, 0.01), steel, rounding=0.02, lift=0.012)
     for y in (-0.24, -0.36, -0.5):
-        studio.part(rounded(-0.075, y - 0.028, 0.075, y + 0.028, 0.026), trim("cream" if plate.colour[0] < 100 else "ink", "plastic"), rounding=0.02, lift=0.008)
-        studio.part([ellipse(-0.05 + 0.02 * n, y, 0.007, 0.007, 12) for n in range(6)], trim("steel"), rounding=0)
+        studio.part(rounded(-0.075, y - 0.028, 0.075, y + 0.028, 0.026), cover, rounding=0.02, lift=0.008)
+        studio.part([ellipse(-0.05 + 0.02 * n, y, 0.007, 0.007, 12) for n in range(6)], steel, rounding=0)
     for x, y in ((0.2, -0.6), (0.24, -0.69), (0.27, -0.78)):
         studio.part(ellipse(x, y, 0.032, 0.032, 32), trim("cream", "plastic"), rounding=0.03, lift=0.012)
-    head = join(curve((-0.05, 0.6), (-0.07, 0.68), (-0.09, 0.8), (-0.08, 0.95)), curve((0.0, 0.985), (0.07, 0.96), (0.09, 0.88), (0.07, 0.78), (0.055, 0.66), (0.05, 0.6)))
-    neck(studio, foot=-0.16, head=head)
-    strings(studio, saddle)
-    studio.drop_shadow(0.05, 0.55)
 
 
 SHAPES: Mapping[str, Drawing] = {

@@ -1,8 +1,9 @@
 """Turned solids: whatever a lathe or a potter's wheel makes (mugs, vases, bottles, lamp bases, hat crowns).
 
-A solid is drawn as a stack of discs from the bottom up. Seen from above, the topmost disc over a pixel is the first one the
-line of sight meets, so painting each disc's height over the lower ones leaves the visible height at every pixel. From the
-height follow the radius, the angle round the axis and the normal: exact curved patterns and highlights without a mesh.
+A solid is drawn as a stack of discs from the bottom up. Seen from above, the topmost disc over a pixel is the first one
+the line of sight meets, so painting each disc's number over the lower ones leaves the visible one at every pixel. From
+it follow the height, the radius, the angle round the axis and the normal: exact curved patterns and highlights without
+a mesh. It holds for a camera that does not look up (`pitch` of 0 or more).
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ CORNERS = 56
 
 
 class Surface(NamedTuple):
-    """What is visible of a solid: the pixels; for each the place along the profile (in discs), height, angle, radius, normal."""
+    """What is visible of a solid: its pixels, for each the place along the profile (in discs), and what follows."""
 
     patch: Patch
     place: Field
@@ -38,31 +39,25 @@ class Surface(NamedTuple):
 
 
 class Lathe:
-    """A profile, (n, 2) of radius and height from the bottom up, turned about an upright axis at (x, z)."""
+    """A profile, (n, 2) of radius and height from the bottom up, turned about the product's upright axis."""
 
-    def __init__(self, profile: Points, x: float = 0.0, z: float = 0.0) -> None:
+    def __init__(self, profile: Points) -> None:
         length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
         where = np.linspace(0, length[-1], RINGS)
         self.radius = np.interp(where, length, profile[:, 0])
         self.height = np.interp(where, length, profile[:, 1])
-        self.x, self.z = x, z
 
-    def disc(self, n: int, grow: float = 0.0) -> Points:
-        """The n-th disc's edge in space, (CORNERS, 3)."""
-        ring = ellipse(self.x, self.z, self.radius[n] + grow, self.radius[n] + grow, CORNERS)
-        return np.stack([ring[:, 0], np.full(len(ring), self.height[n]), ring[:, 1]], axis=1)
-
-    @property
-    def top(self) -> tuple[float, float]:
-        """Radius and height of the last disc."""
-        return float(self.radius[-1]), float(self.height[-1])
+    def discs(self) -> Points:
+        """Every disc's edge in space, (RINGS * CORNERS, 3)."""
+        ring = ellipse(0, 0, 1, 1, CORNERS)
+        x, z = self.radius[:, None] * ring[:, 0], self.radius[:, None] * ring[:, 1]
+        return np.stack([x, np.broadcast_to(self.height[:, None], x.shape), z], axis=-1).reshape(-1, 3)
 
 
 def surface(studio: Studio, lathe: Lathe) -> Surface:
     """The visible surface of a solid."""
     camera = studio.camera
-    order = range(RINGS) if camera.pitch >= 0 else range(RINGS - 1, -1, -1)
-    rings = camera.project(np.vstack([lathe.disc(n) for n in range(RINGS)])).reshape(RINGS, CORNERS, 2)
+    rings = camera.project(lathe.discs()).reshape(RINGS, CORNERS, 2)
     box = bounds([rings.reshape(-1, 2)], studio.side)
     if box is None:
         patch = fill([], studio.side)
@@ -77,11 +72,26 @@ def surface(studio: Studio, lathe: Lathe) -> Surface:
     # The stack is drawn a pixel too large, so that soft edge pixels have a height too.
     spans = np.maximum(np.linalg.norm(rings - middles, axis=2, keepdims=True), 1e-6)
     wider = middles + (rings - middles) * (1 + 1.2 / spans)
-    for n in order:
-        mask_pen.polygon(((rings[n] - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist(), fill=255)
-        stack_pen.polygon((wider[n] - (left, top) - 0.5).ravel().tolist(), fill=float(n))
+    fine = (rings - (left, top)) * SUPERSAMPLING - 0.5
+    coarse = wider - (left, top) - 0.5
+    # Between two discs their widest points are joined, or a slope's outline would be a comb.
+    edges = [_joined(grid) for grid in (fine, coarse)]
+    discs = [grid.reshape(RINGS, -1).tolist() for grid in (fine, coarse)]
+    for n in range(RINGS):
+        for piece in (discs, edges):
+            mask_pen.polygon(piece[0][n], fill=255)
+            stack_pen.polygon(piece[1][n], fill=float(n))
     patch = Patch(left, top, np.asarray(mask.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255))
     return _from_stack(studio, lathe, patch, np.asarray(stack, dtype=np.float32))
+
+
+def _joined(rings: Points) -> list[list[float]]:
+    """For each disc the four-cornered piece between its widest points and the next disc's; (RINGS, CORNERS, 2) in."""
+    every = np.arange(RINGS)
+    left, right = rings[every, rings[:, :, 0].argmin(axis=1)], rings[every, rings[:, :, 0].argmax(axis=1)]
+    following = np.minimum(every + 1, RINGS - 1)
+    pieces: list[list[float]] = np.hstack([left, right, right[following], left[following]]).tolist()
+    return pieces
 
 
 def _from_stack(studio: Studio, lathe: Lathe, patch: Patch, stack: Field) -> Surface:
@@ -92,13 +102,15 @@ def _from_stack(studio: Studio, lathe: Lathe, patch: Patch, stack: Field) -> Sur
     up = -np.convolve(np.pad(np.gradient(lathe.radius), 2, mode="edge"), np.ones(5) / 5, mode="valid")
     length = np.maximum(np.hypot(out, up), 1e-9)
     sine = np.clip(across / np.maximum(radius, 1e-4), -1, 1)
-    cosine = np.sqrt(np.maximum(1 - sine * sine, 0.0))
-    # The lathe's own front already faces the camera's side, so only pitch and roll turn the normals.
+    cosine: Field = np.sqrt(np.maximum(1 - sine * sine, np.float32(0)))
+    # The front of a turned solid faces any yaw, so only the pitch turns the normals (rolls are a few degrees).
     tilt = np.radians(studio.camera.pitch)
     c, s = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
     outward, upward = _at(out / length, place), _at(up / length, place)
-    x, y, z = outward * sine, upward, outward * cosine
-    normals = Normals(x, y * c - z * s, np.maximum(y * s + z * c, 0.0))
+    forward = outward * cosine
+    normals = Normals(
+        np.asarray(outward * sine), upward * c - forward * s, np.maximum(upward * s + forward * c, np.float32(0))
+    )
     angle = np.arcsin(sine) + np.float32(np.radians(studio.camera.yaw))
     return Surface(patch, place, _at(lathe.height, place), np.asarray(angle), radius, normals)
 
@@ -111,25 +123,25 @@ def _places(studio: Studio, lathe: Lathe, patch: Patch, stack: Field) -> tuple[F
     """
     camera = studio.camera
     place = np.clip(stack, 0, RINGS - 1)
-    first = place
     x, y = camera.rays(*patch.grid())
-    yaw, tilt = np.radians(camera.yaw), np.radians(camera.pitch)
-    axis_x = np.float32(lathe.x * np.cos(yaw) + lathe.z * np.sin(yaw))
-    axis_z = np.float32(lathe.z * np.cos(yaw) - lathe.x * np.sin(yaw))
+    tilt = np.radians(camera.pitch)
     c, s = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
-    rise, widening = np.gradient(lathe.height), np.gradient(lathe.radius)
-    across = x - axis_x + 0 * y
+    rise = (np.gradient(lathe.height) * c).astype(np.float32)
+    widening = (np.gradient(lathe.radius) * s).astype(np.float32)
+    lowest, highest = np.maximum(place - 2, 0), np.minimum(place + 2, RINGS - 1)
+    across = x + 0 * y
     radius = _at(lathe.radius, place)
     for _ in range(3):
         height = _at(lathe.height, place)
         forward = np.sqrt(np.maximum(radius * radius - across * across, 0.0))
-        nearness = 1 - (height * s + (forward + axis_z) * c) / np.float32(DISTANCE)
-        across = x * nearness - axis_x
-        missed = y * nearness + (forward + axis_z) * s - height * c
+        nearness = 1 - (height * s + forward * c) / np.float32(DISTANCE)
+        across = x * nearness
+        missed = y * nearness + forward * s - height * c
         # Newton's step; without the second term it swings to and fro on cones and near the sides.
-        slope = _at(rise, place) * c - s * radius * _at(widening, place) / np.maximum(forward, 0.05)
+        whole = place.astype(np.int32)
+        slope = rise[whole] - widening[whole] * radius / np.maximum(forward, 0.05)
         step = np.where(slope > 1e-3, missed / np.maximum(slope, 1e-3), 0)
-        place = np.clip(np.clip(place + step, first - 2, first + 2), 0, RINGS - 1)
+        place = np.clip(place + step, lowest, highest)
         radius = _at(lathe.radius, place)
     return np.asarray(place), np.asarray(across), radius
 
@@ -147,14 +159,12 @@ def turn(
     profile: Points,
     paint: Paint,
     *,
-    x: float = 0.0,
-    z: float = 0.0,
     opacity: float = 1.0,
     lift: float = 0.0,
     relight: Callable[[Surface, Colours], Colours] | None = None,
 ) -> Surface:
     """Draw a turned solid. `relight` may change its colours before they are lit (bands, glazes, shadows)."""
-    seen = surface(studio, Lathe(profile, x, z))
+    seen = surface(studio, Lathe(profile))
     wide = float(profile[:, 0].max())
     if lift:
         studio.cast(seen.patch, lift)
@@ -168,12 +178,12 @@ def turn(
 
 def mouth(
     studio: Studio, radius: float, height: float, wall: float, rim: Paint, inside: Paint, *,
-    x: float = 0.0, z: float = 0.0, depth: float = 1.0,
+    depth: float = 1.0,
 ) -> Patch:  # fmt: skip
     """The opening of a vessel: its rim seen from above and the far inner wall, darker the deeper one looks."""
 
     def ring(r: float) -> Points:
-        edge = ellipse(x, z, r, r, CORNERS)
+        edge = ellipse(0, 0, r, r, CORNERS)
         return np.stack([edge[:, 0], np.full(len(edge), height), edge[:, 1]], axis=1)
 
     if studio.camera.pitch <= 0.5:
@@ -181,7 +191,7 @@ def mouth(
     studio.part(ring(radius), rim.plain(), rounding=wall * 0.7)
     patch = studio.patch([ring(radius - wall)])
     columns, rows = patch.grid()
-    middle = studio.camera.project(np.array([[x, height, z]]))[0]
+    middle = studio.camera.project(np.array([[0.0, height, 0.0]]))[0]
     unit = np.float32(studio.camera.unit * (radius - wall))
     across = np.clip((columns - np.float32(middle[0])) / unit, -1, 1)
     flatness = np.float32(max(np.sin(np.radians(studio.camera.pitch)), 0.05))
@@ -190,6 +200,6 @@ def mouth(
     z_in = np.sqrt(np.maximum(1 - across * across, 0.05))
     normals = Normals(-across * 0.9 + 0 * down, 0.25 + 0 * (across + down), z_in + 0 * down)
     open_sky = np.clip(0.72 - 0.3 * depth * (down + 1) + 0 * across, 0.16, 1)
-    albedo = inside.plain().albedo(0 * across + 0 * down, 0 * down, 1.0) * open_sky[..., None]
+    albedo = inside.plain().albedo(0 * across + 0 * down, 0 * down, 1.0) * open_sky
     studio.lay(patch, albedo, normals, inside.finish)
     return patch

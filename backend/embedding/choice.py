@@ -113,6 +113,7 @@ def load(model: str, *, cache_dir: Path, device: str, threads: int | None, hub: 
 
         # One thread unless told otherwise: two on a busy machine of two cores ran at a fifth of the speed of one.
         return PackagedEncoder(cache_dir=cache_dir, threads=threads or 1)
+    (hub or Hub()).locate(model)  # before the import: a mistyped name should not cost seconds until it is refused
     from backend.embedding.clip import ClipEncoder  # noqa: PLC0415 - see the docstring
 
     return ClipEncoder(model, device=device, threads=threads, hub=hub)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +12,8 @@ from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from backend.domain.picture import Pixels, Vectors
-from backend.embedding.folder import fingerprint_of, missing_files, tower_folder
-from backend.embedding.hub import Hub, folder_of, repository_of
+from backend.embedding.folder import fingerprint_of, tower_folder
+from backend.embedding.hub import Hub
 from backend.errors import ModelUnavailable
 from backend.ports import Space
 
@@ -55,10 +54,7 @@ class ClipEncoder:
         if threads is not None:
             torch.set_num_threads(threads)
         self._batch_size = batch_size
-        # A Rust tokeniser is reconfigured by every call and fails with "Already borrowed" when two threads meet in it
-        # (huggingface/tokenizers#537). Pictures never touch it, so a search by picture does not wait for this.
-        self._text_lock = Lock()
-        folder = _folder_for(model, hub or Hub())
+        folder = (hub or Hub()).locate(model)
         try:
             self._model = _load(folder, device)
             self._picture_side = _picture_side(self._model)
@@ -92,8 +88,7 @@ class ClipEncoder:
         """(n, dimension) float32, unit rows, in order."""
         # Never a bare string: sentence-transformers takes one that ends in `.jpg` for a picture and opens that file or
         # address, which would let any search query read from this machine and its network.
-        with self._text_lock:
-            return self._embedded([{"text": text} for text in texts])
+        return self._embedded([{"text": text} for text in texts])
 
     def _embedded(self, inputs: list[dict[str, Any]]) -> Vectors:
         if not inputs:
@@ -126,22 +121,6 @@ class ClipEncoder:
         if not (np.isfinite(picture).all() and np.isfinite(text).all()):
             raise ModelUnavailable(_damaged(model))
         return int(picture.shape[1])
-
-
-def _folder_for(model: str, hub: Hub) -> Path:
-    folder = folder_of(model)
-    if folder is None:
-        repository = repository_of(model)
-        return hub.cached_folder(repository) or hub.download(repository)
-    if not folder.is_dir():
-        raise ModelUnavailable(f"There is no model folder {folder}. Correct the setting `model`.")
-    missing = missing_files(folder)
-    if missing:
-        raise ModelUnavailable(
-            f"The model folder {folder} lacks {', '.join(missing)}: the copy was cut off, or the model reads no "
-            "pictures. Copy the whole folder again, or choose a CLIP model."
-        )
-    return folder
 
 
 def _load(folder: Path, device: str) -> SentenceTransformer:
@@ -195,6 +174,10 @@ def _picture_side(model: SentenceTransformer) -> int:
 def _text_processing(model: SentenceTransformer) -> dict[str, dict[str, Any]]:
     """How texts are cut and padded. The limit is the smaller one of tokeniser and model: a tokeniser that was saved
     without one would let a long text through to positions the model does not have.
+
+    The same for every call, which is what makes `embed_texts` safe in threads: a tokeniser is reconfigured only when
+    these differ from the call before, and fails with "Already borrowed" when that happens while another thread is in
+    it (huggingface/tokenizers#537). The first call, in the constructor, settles them.
     """
     config = model[0].config
     limit = min(model[0].tokenizer.model_max_length, config.get_text_config().max_position_embeddings)

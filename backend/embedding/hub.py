@@ -48,6 +48,25 @@ class Hub:
                 return None if missing_files(folder) else folder
         return None
 
+    def locate(self, model: str) -> Path:
+        """The complete folder of `model`, a path or a name: on disk, in the cache, or downloaded into it.
+
+        Raises `errors.ModelUnavailable` saying what is missing and what to do.
+        """
+        folder = folder_of(model)
+        if folder is None:
+            repository = repository_of(model)
+            return self.cached_folder(repository) or self.download(repository)
+        if not folder.is_dir():
+            raise ModelUnavailable(f"There is no model folder {folder}. Correct the setting `model`.")
+        missing = missing_files(folder)
+        if missing:
+            raise ModelUnavailable(
+                f"The model folder {folder} lacks {', '.join(missing)}: the copy was cut off, or the model reads no "
+                "pictures. Copy the whole folder again, or choose a CLIP model."
+            )
+        return folder
+
     def refusal(self, repository: str) -> str | None:
         """None when the hub answers that it has `repository`, else a clause that says why not. Never takes longer than
         the timeout: the question runs in a thread of its own, because nothing else can end a hanging name resolution.

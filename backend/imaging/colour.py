@@ -19,6 +19,8 @@ _SPACE_OF_MODE: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 def to_eight_bits(picture: Image.Image) -> Image.Image:
     """The picture in L, LA, RGB, RGBA or CMYK, 8 bits a channel; transparency of any kind becomes a channel."""
+    if picture.mode in {"LA", "RGBA", "CMYK"}:
+        return picture
     if picture.mode.startswith("I;16"):
         return _deep_grey(picture)
     if picture.mode in {"I", "F"}:
@@ -26,10 +28,10 @@ def to_eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB":
         _shorten_transparent_colour(picture)
     if picture.has_transparency_data:
-        return picture.convert("LA" if picture.mode in {"1", "L", "La", "LA"} else "RGBA")
+        return picture.convert("LA" if picture.mode in {"1", "L", "La"} else "RGBA")
     if picture.mode == "1":
         return picture.convert("L")
-    return picture if picture.mode in {"L", "RGB", "CMYK"} else picture.convert("RGB")
+    return picture if picture.mode in {"L", "RGB"} else picture.convert("RGB")
 
 
 def to_srgb(picture: Image.Image, max_profile_bytes: int) -> Image.Image:

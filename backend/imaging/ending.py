@@ -15,6 +15,7 @@ _MOST_STEPS: Final = 100_000
 """Segments, chunks or blocks walked before giving up (False). A GIF of 20 MB has 80,000 blocks: about 10 ms."""
 
 _SCAN, _LONE_MARKERS = 0xDA, {0x01, *range(0xD0, 0xDA)}
+_AVIF_BOXES: Final = {b"ftyp", b"meta", b"moov", b"mdat"}
 _BMP_UNPACKED: Final = {0, 3, 6}  # BI_RGB, BI_BITFIELDS, BI_ALPHABITFIELDS: rows of known length
 
 
@@ -51,6 +52,8 @@ def _png(data: bytes) -> bool:
     """The image data has to be there in full (PNG third edition, 5.3); a missing IEND alone loses no pixel."""
     at, seen = 8, False
     for _ in range(_MOST_STEPS):
+        if seen and at + 8 > len(data):
+            return False
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"IDAT":
             seen = True
@@ -97,14 +100,16 @@ def _avif(data: bytes) -> bool:
     """Every top-level box says how long it is; 0 means to the end of the file (ISO/IEC 14496-12, 4.2)."""
     at = 0
     for _ in range(_MOST_STEPS):
-        if at >= len(data):
-            return at > len(data)
-        size = int(struct.unpack_from(">I", data, at)[0])
+        if at == len(data):
+            return False
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if kind not in _AVIF_BOXES or size == 0:
+            return False  # the last box, or something behind the picture
         if size == 1:
             size = int(struct.unpack_from(">Q", data, at + 8)[0])
-        elif size == 0:
-            return False
         at += max(size, 8)
+        if at > len(data):
+            return True
     return False
 
 

@@ -21,13 +21,9 @@ from backend.imaging.tiff_directory import TiffDirectory
 # JPEG, PNG, GIF and BMP by itself; naming the other three here keeps the rest out of the process.
 _LOADED_PLUGINS: Final = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
-# A process-wide switch of Pillow. Other libraries turn it on to make training data load; here half a grey picture would
-# be embedded without a word.
-ImageFile.LOAD_TRUNCATED_IMAGES = False
-
 # Pillow's own bomb guard (Image.MAX_IMAGE_PIXELS) stays as it is: it refuses above 178,956,970 pixels, also in places
 # no header check reaches (a WebP canvas, which is allocated on opening). Between half of that and all of it Pillow only
-# warns: `_hush` silences the warning, and `_check_size` refuses before a pixel is decoded.
+# warns: `_settle` silences the warning, and `_check_size` refuses before a pixel is decoded.
 
 FAILURES: Final = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
@@ -65,7 +61,7 @@ def opened(data: bytes, limits: PictureLimits) -> Iterator[ImageFile.ImageFile]:
     Inside the `with` too, whatever Pillow raises comes out as `errors.UnreadableImage` (or a subclass of it).
     """
     picture_format = admitted_format(data, limits)
-    _hush()
+    _settle()
     try:
         _check_structure(picture_format, data, limits)
         file = MeteredBytes(data, limits.max_header_reads)
@@ -119,13 +115,17 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
         raise errors.ImageTooSmall(f"{shape} (at least {limits.min_side} on each side).")
 
 
-def _hush() -> None:
-    """Keep Pillow's warnings (damaged EXIF, say) out of logs, and from becoming errors under `-W error`.
+def _settle() -> None:
+    """Put two switches of the process where they have to be. At every call, because other code may move them.
 
-    Not `warnings.catch_warnings`: it swaps the process's list of filters and back, so that two threads leave each
-    other's filters behind. One filter, put first and never taken away, is safe from any thread; it is put back where
-    other code has removed it, hence at every call.
+    Pillow's warnings (of damaged EXIF, say) stay out of logs, and do not become errors under `-W error`. Not by
+    `warnings.catch_warnings`: it swaps the process's list of filters and back, so that two threads leave each other's
+    filters behind. One filter, put first and never taken away, is safe from any thread.
+
+    Cut files fail. Some libraries tell Pillow to fill them up, so that their training data loads; here half a grey
+    picture would be embedded without a word.
     """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     if tuple(warnings.filters[:1]) != (_PILLOW_WARNINGS,):
         warnings.filterwarnings("ignore", module=r"PIL\.")
 

@@ -57,7 +57,7 @@ def foreign_name(data: bytes) -> str | None:
     if _brands(data):
         return "HEIC or a video"
     # Searched for as text, never parsed: an XML parser would follow entities.
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = data[:1024].lstrip().lower()
     if b"<svg" in start:
         return "SVG"
     return "text or HTML" if start.startswith(b"<") else None

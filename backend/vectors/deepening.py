@@ -7,30 +7,32 @@ and a page reads as much of its depth's list as it needs. Two depths are joined 
 so that a deeper page begins with the shallower one by construction, whatever the rough score missed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count as counting
 from typing import NamedTuple
 
 from backend.domain.payload import Payload
+from backend.domain.query import Match
+from backend.vectors.payload import facts_of
 
-FIRST_TIER = 32
-"""Products the first depth answers for: a page of 24 costs one shallow query."""
-TIER_FACTOR = 4
-"""Each depth answers for so many times more: 32, 128, 512, 2,048 cover the 1,000 a search may reach."""
-CANDIDATES_PER_PRODUCT = 32
-"""A product has up to 16 pictures, so 16 candidates a product always give the wanted number of products. Twice that
-keeps the last wanted product far above the edge of the candidates, where the rough score errs. Measured on 50,000
-pictures: 1,024 candidates cost 0.5 ms more than 288 (an oversampling of 3 for the same page)."""
+FIRST_TIER = 128
+"""Products the first depth answers for: a page of 24 and one of 100 cost one query each."""
+TIER_FACTOR = 8
+"""Each depth answers for so many times more: 128 and 1,024 cover the 1,000 a search may reach."""
+CANDIDATES_PER_PRODUCT = 16
+"""A product has up to 16 pictures, so that so many candidates a product are enough products. Products have fewer as a
+rule, so the last wanted one lies far above the edge of the candidates, where the rough score errs. Measured on 50,000
+pictures: 2,048 candidates cost 0.3 ms more than 288 (an oversampling of 3 for a page of 24)."""
 POINTS_PER_PRODUCT = 4
 """Points fetched per wanted product at first; doubled while they are pictures of too few products."""
 
 
 class Hit(NamedTuple):
-    """A point found."""
+    """A point found, without its payload: of hundreds of points a few dozen become matches, and payloads take time."""
 
     product_id: str
     score: float
-    payload: Payload
+    point_id: str
 
 
 Fetch = Callable[[int, int], Sequence[Hit]]
@@ -49,6 +51,15 @@ def best_products(fetch: Fetch, limit: int) -> list[Hit]:
         if complete or len(found) >= limit:
             break
     return list(found.values())[:limit]
+
+
+def matches_of(hits: Sequence[Hit], payloads: Mapping[str, Payload | None]) -> list[Match]:
+    """The hits with their payloads, by point id. A point that was removed since it was found is left out."""
+    return [
+        Match(hit.product_id, hit.score, str(payload["image"]), facts_of(payload))
+        for hit in hits
+        if (payload := payloads.get(hit.point_id))
+    ]
 
 
 def _tiers() -> Iterator[int]:
@@ -73,7 +84,7 @@ def _best_within(fetch: Fetch, wanted: int, candidates: int) -> tuple[list[Hit],
 
 def _ranked(hits: Sequence[Hit]) -> list[Hit]:
     best: dict[str, Hit] = {}
-    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id, str(hit.payload.get("image")))):
+    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id, hit.point_id)):
         best.setdefault(hit.product_id, hit)
     return list(best.values())
 

@@ -16,12 +16,12 @@ from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Match
 from backend.ports import Point, Space
-from backend.vectors.deepening import Hit, best_products
+from backend.vectors.deepening import Hit, best_products, matches_of
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize, rescored
 from backend.vectors.filters import in_dialect, of_merchant, of_products
 from backend.vectors.open_shard import EdgeLimits, OpenShard
-from backend.vectors.payload import VECTOR_NAME, facts_of, known_ids, query_vector, storable_facts, storable_points
+from backend.vectors.payload import VECTOR_NAME, known_ids, query_vector, storable_facts, storable_points
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from backend.vectors.space import refuse_other_space
 
@@ -154,16 +154,15 @@ class EdgeStore:
                 query=query,
                 limit=number,
                 filter=condition,
-                with_payload=True,
+                with_payload=["product_id"],
                 params=rescored(oversampling=candidates / number),
             )
             found = self._shard.ask("query", request)
-            return [Hit(point.payload["product_id"], point.score, point.payload) for point in found]
+            return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in found]
 
-        return [
-            Match(hit.product_id, hit.score, str(hit.payload["image"]), facts_of(hit.payload))
-            for hit in best_products(fetch, limit)
-        ]
+        hits = best_products(fetch, limit)
+        records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
+        return matches_of(hits, {str(record.id): record.payload for record in records})
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""

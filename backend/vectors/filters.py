@@ -123,11 +123,10 @@ def _closed(field: str, number: float) -> Between | None:
 
 
 def _range(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf:
-    if any(bound is not None and math.isnan(bound) for bound in (wanted.gte, wanted.gt, wanted.lte, wanted.lt)):
+    bounds = [_bound(bound) for bound in (wanted.gte, wanted.gt, wanted.lte, wanted.lt)]
+    if any(bound is not None and math.isnan(bound) for bound in bounds):
         return dialect.nothing()  # every comparison with NaN is false
-    return dialect.between(
-        Between(wanted.field, _bound(wanted.gte), _bound(wanted.gt), _bound(wanted.lte), _bound(wanted.lt))
-    )
+    return dialect.between(Between(wanted.field, *bounds))
 
 
 def _bound(bound: float | None) -> float | None:

@@ -71,9 +71,9 @@ class OpenShard:
             self._missing = 0
             self._flush()
 
-    def ask(self, method: str, request: Any) -> Any:
+    def ask(self, method: str, *arguments: Any) -> Any:
         """Put a question to the engine. Raises `IndexUnavailable`."""
-        return asked(getattr(self._usable(), method), request)
+        return asked(getattr(self._usable(), method), *arguments)
 
     def size(self) -> int:
         """How many points there are."""

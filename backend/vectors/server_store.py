@@ -1,15 +1,12 @@
 """The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.16 or later."""
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Self
 
 import numpy as np
 from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException
 
 from backend import errors
 from backend.domain.filters import Filter
@@ -18,19 +15,10 @@ from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Match
 from backend.ports import Point, Space
-from backend.vectors.deepening import Hit, best_products
+from backend.vectors.deepening import Hit, best_products, matches_of
 from backend.vectors.filters import in_dialect, of_merchant, of_products
-from backend.vectors.payload import (
-    FLOAT_FIELDS,
-    INTEGER_FIELDS,
-    KEYWORD_FIELDS,
-    VECTOR_NAME,
-    facts_of,
-    known_ids,
-    query_vector,
-    storable_facts,
-    storable_points,
-)
+from backend.vectors.payload import VECTOR_NAME, known_ids, query_vector, storable_facts, storable_points
+from backend.vectors.server_collection import create_collection, index_payload, server_asked, stored_space
 from backend.vectors.server_filters import ServerDialect
 from backend.vectors.space import refuse_other_space
 
@@ -38,14 +26,6 @@ BATCH_POINTS = 64
 """Points in one request: some 400 kB of JSON at 512 dimensions, far below the server's 32 MB, and short to repeat."""
 SCROLL_POINTS = 64
 """Points read at once with their vectors; a product has up to 16, so once is the rule."""
-
-
-def connect(url: str, *, api_key: str | None = None, timeout_seconds: float = 10.0) -> QdrantClient:
-    """A client of the server at `url`; the connection is made by the first call. `timeout_seconds` bounds each call.
-
-    The client's own check of versions is left out: it would connect here, and warn instead of raising.
-    """
-    return QdrantClient(url=url, api_key=api_key, timeout=math.ceil(timeout_seconds), check_compatibility=False)
 
 
 class ServerStore:
@@ -63,33 +43,12 @@ class ServerStore:
     @staticmethod
     def stored_space(client: QdrantClient, collection: str) -> Space | None:
         """The space of a collection; None when there is no such collection."""
-        with _server_asked():
-            if not client.collection_exists(collection):
-                return None
-            metadata = client.get_collection(collection).config.metadata or {}
-        try:
-            return Space(**metadata["space"])
-        except (KeyError, TypeError) as err:
-            raise errors.Misconfigured(
-                f"The collection {collection} was not made by Shelfsight: name another."
-            ) from err
+        return stored_space(client, collection)
 
     @classmethod
     def create(cls, client: QdrantClient, collection: str, space: Space) -> Self:
         """Make the collection, with its payload indexes before any point, and open it."""
-        with _server_asked():
-            client.create_collection(
-                collection,
-                vectors_config={
-                    VECTOR_NAME: models.VectorParams(size=space.dimension, distance=models.Distance.COSINE)
-                },
-                # Every search names a merchant, so there is one graph a merchant and none over all of them
-                # (https://qdrant.tech/documentation/guides/multitenancy/).
-                hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
-                metadata={
-                    "space": {"model": space.model, "dimension": space.dimension, "fingerprint": space.fingerprint}
-                },
-            )
+        create_collection(client, collection, space)
         return cls.open(client, collection)
 
     @classmethod
@@ -98,11 +57,7 @@ class ServerStore:
         space = cls.stored_space(client, collection)
         if space is None:
             raise errors.IndexUnavailable(f"There is no collection {collection} on the Qdrant server.")
-        with _server_asked():
-            present = client.get_collection(collection).payload_schema
-            for name, schema in _payload_indexes().items():
-                if name not in present:
-                    client.create_payload_index(collection, name, schema, wait=True)
+        index_payload(client, collection)
         return cls(client, collection, space)
 
     @classmethod
@@ -198,19 +153,20 @@ class ServerStore:
                 # The width of the walk through the graph: as long as it is not below the limit, what is found depends
                 # on it alone.
                 search_params=models.SearchParams(hnsw_ef=candidates),
-                with_payload=True,
+                with_payload=["product_id"],
             )
             return [
-                Hit(point.payload["product_id"], point.score, point.payload)
+                Hit(point.payload["product_id"], point.score, str(point.id))
                 for point in response.points
                 if point.payload
             ]
 
         with self._asked() as client:
-            return [
-                Match(hit.product_id, hit.score, str(hit.payload["image"]), facts_of(hit.payload))
-                for hit in best_products(fetch, limit)
-            ]
+            hits = best_products(fetch, limit)
+            if not hits:
+                return []
+            records = client.retrieve(self._collection, [hit.point_id for hit in hits], with_payload=True)
+        return matches_of(hits, {str(record.id): record.payload for record in records})
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""
@@ -233,31 +189,10 @@ class ServerStore:
     def _asked(self) -> Iterator[QdrantClient]:
         if self._closed:
             raise errors.IndexUnavailable("The connection to the Qdrant server is closed.")
-        with _server_asked():
+        with server_asked():
             yield self._client
-
-
-@contextlib.contextmanager
-def _server_asked() -> Iterator[None]:
-    """Turn what goes wrong between here and the server into `IndexUnavailable`."""
-    try:
-        yield
-    except (ApiException, QdrantException, OSError, RuntimeError, ValueError) as err:
-        # ValueError: the client's in-process mode answers so where a server answers 4xx.
-        raise errors.IndexUnavailable(f"The Qdrant server refused or did not answer: {err}") from err
 
 
 def _points_of(keys: Sequence[ProductKey]) -> models.Filter:
     """The points of products of one merchant."""
     return in_dialect(of_products(keys[0].merchant, [key.product_id for key in keys]), ServerDialect())
-
-
-def _payload_indexes() -> dict[str, models.PayloadSchemaType | models.KeywordIndexParams]:
-    indexes: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
-        **dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
-        **dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
-        **dict.fromkeys(FLOAT_FIELDS, models.PayloadSchemaType.FLOAT),
-    }
-    # A merchant's points are kept side by side on the disk, and have their own graph.
-    indexes["merchant"] = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-    return indexes

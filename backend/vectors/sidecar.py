@@ -38,7 +38,7 @@ def read_sidecar(folder: Path) -> Sidecar | None:
         if content["format"] != FORMAT:
             raise errors.Misconfigured(f"{file} has format {content['format']}; this version reads format {FORMAT}.")
         return Sidecar(Space(**content["space"]), content["created_at"], content["points"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise errors.IndexUnavailable(

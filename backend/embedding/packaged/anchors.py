@@ -39,8 +39,8 @@ def cached_anchors(
 
 def _read(path: Path, fingerprint: str, count: int) -> Floats | None:
     try:
-        # A pickle inside could run code; ours has none.
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because np.load leaves a damaged file open. A pickle inside could run code; ours has none.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             written_for, anchors = str(stored["fingerprint"]), stored["anchors"]
     except FileNotFoundError:
         return None

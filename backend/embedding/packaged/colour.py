@@ -72,7 +72,8 @@ def colour_shares(squares: Pixels, attention: Floats, recipe: ColourRecipe = COL
     colours = _table_positions(_reduced(squares, recipe.side))
     weights = _enlarged(_stretched(attention), recipe.side) * _foreground(_lab_table()[colours], recipe)
     weights = ((weights + recipe.floor) * _centre(recipe.side, recipe.centre_sigma)).astype(np.float32)
-    sums = np.matmul(weights[:, None, :], _naming_table(recipe)[colours])[:, 0]
+    # einsum here and below, not matmul: see class_space.product on the threads of numpy's BLAS.
+    sums = np.einsum("np,npk->nk", weights, _naming_table(recipe)[colours])
     shares: Floats = (sums / sums.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares
 
@@ -132,7 +133,7 @@ def _clusters(points: Floats) -> tuple[Floats, Floats]:
         nearest = _squared_distances(points, centres).argmin(axis=2)
         members = (nearest[..., None] == np.arange(_CLUSTERS)).astype(np.float32)
         sizes = members.sum(axis=1)[..., None]
-        means = np.matmul(members.transpose(0, 2, 1), points) / np.maximum(sizes, 1)
+        means = np.einsum("nmk,nmc->nkc", members, points) / np.maximum(sizes, 1)
         centres = np.where(sizes > 0, means, centres).astype(np.float32)
     return centres, members.mean(axis=1)
 

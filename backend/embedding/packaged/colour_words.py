@@ -23,15 +23,14 @@ class ColouredText(NamedTuple):
 
 # Each is also a thing one can buy: alone, or as the last word, it means that thing.
 _ALSO_THINGS = frozenset({
-    "amber", "apricot", "aubergine", "blush", "bronze", "camel", "chocolate", "cognac", "copper", "coral", "cream",
-    "denim", "gold", "lavender", "lime", "mint", "mustard", "olive", "orange", "peach", "petrol", "plum", "rose",
-    "ruby", "sage", "salmon", "sand", "silver",
+    "amber", "apricot", "aubergine", "blush", "camel", "chocolate", "cognac", "coral", "cream", "denim", "lavender",
+    "lime", "mint", "mustard", "olive", "orange", "peach", "petrol", "plum", "rose", "ruby", "sage", "salmon", "sand",
 })  # fmt: skip
 # Before these words they mean the thing too.
 _MADE_OF_THINGS = frozenset({
     "bar", "bush", "butter", "cake", "cheese", "coffee", "fish", "garden", "ice", "jam", "juice", "leaf", "milk",
-    "oil", "paper", "plant", "powder", "roses", "sauce", "seed", "seeds", "soap", "soup", "sugar", "syrup", "tea",
-    "toothpaste", "tree", "water", "wine",
+    "oil", "paper", "plant", "powder", "reef", "roses", "sauce", "seed", "seeds", "soap", "soup", "sugar",
+    "syrup", "tea", "tomato", "toothpaste", "tree", "water", "wine",
 })  # fmt: skip
 # With these words a colour makes the name of a thing, and nobody wishes for a colour.
 _NAMES_MADE = dict.fromkeys(_ALSO_THINGS, _MADE_OF_THINGS) | {
@@ -54,7 +53,8 @@ _JOINERS = frozenset({"and", "n", "or", "with"})
 _COLOUR_NOUNS = frozenset({"color", "colored", "colors", "colour", "coloured", "colours", "tone", "tones"})
 _NOT_NOUNS = _JOINERS | {"for", "from", "in", "of", "on", "to", "without"}
 _FILLERS = _NOT_NOUNS | {
-    "a", "an", "any", "anything", "it", "items", "products", "something", "stuff", "the", "thing", "things",
+    "a", "an", "any", "anything", "it", "items", "one", "ones", "products", "something", "stuff", "the",
+    "thing", "things",
 }  # fmt: skip
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -65,10 +65,13 @@ def colours_of(text: str) -> ColouredText:
     """Take the colour words out of a text.
 
     "orange", "rose" and the like are colours only where something follows them ("orange dress"), after "in" ("dress in
-    orange") or beside another colour; alone they are fruit and flowers.
+    orange") or beside another colour. As the whole text they are both: oranges first, then what else is orange.
     """
     words = _split(text)
     coloured = _coloured(words)
+    is_both = len(words) == 1 and words[0] in _ALSO_THINGS
+    if is_both:
+        coloured = {0}
     shares = np.zeros(len(COLOUR_NAMES), dtype=np.float32)
     for index in coloured:
         for name, share in COLOUR_WORDS[words[index]].items():
@@ -76,7 +79,7 @@ def colours_of(text: str) -> ColouredText:
     if not coloured:
         return ColouredText(shares, text.strip())
     dropped = _with_attendants(words, coloured)
-    kept = [word for index, word in enumerate(words) if index not in dropped or word in _ALSO_CLOTH]
+    kept = [word for index, word in enumerate(words) if index not in dropped or word in _ALSO_CLOTH or is_both]
     rest = "" if all(word in _FILLERS for word in kept) else " ".join(kept)
     return ColouredText(shares / shares.sum(), rest)
 
@@ -120,7 +123,7 @@ def _with_attendants(words: list[str], coloured: set[int]) -> set[int]:
         if index + 1 < len(words) and words[index + 1] in _COLOUR_NOUNS:
             dropped.add(index + 1)
         before = index - 1
-        while before >= 0 and words[before] in _SHADINGS:
+        while before >= 0 and words[before] in _SHADINGS | _COLOUR_NOUNS:
             dropped.add(before)
             before -= 1
         if before < 0:

@@ -11,6 +11,7 @@ from backend.embedding.packaged.colour import colour_shares
 from backend.embedding.packaged.cropping import centre_square
 from backend.embedding.packaged.network import FeatureTower
 from backend.embedding.packaged.recipe import Recipe
+from backend.errors import ModelUnavailable
 
 _BATCH = 4
 """Pictures per forward pass. The largest map of four takes 26 MB; beyond 32 MB glibc gives every map back to the
@@ -47,7 +48,10 @@ class PictureSide:
         """(n, side, side, 3) -> (n, 1280) features averaged over the picture, and (n, 9, 9) how much is where."""
         # NHWC in memory seen as NCHW is exactly torch's channels_last: nothing is copied but uint8 -> float.
         pixels = torch.from_numpy(squares).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            normalised = (pixels.float() - self._recipe.pixel_mean) / self._recipe.pixel_scale
-            where = self._tower(normalised)
-            return where.mean(dim=(2, 3)).numpy(), where.mean(dim=1).numpy()
+        try:
+            with torch.inference_mode():
+                normalised = (pixels.float() - self._recipe.pixel_mean) / self._recipe.pixel_scale
+                where = self._tower(normalised)
+                return where.mean(dim=(2, 3)).numpy(), where.mean(dim=1).numpy()
+        except RuntimeError as err:  # torch's own word for having no memory
+            raise ModelUnavailable(f"The picture network failed: {err}") from err

@@ -9,7 +9,7 @@ class Recipe:
 
     The three parts of a picture's vector have unit length before they are scaled by the root of their energy; the
     energies sum to 1, so the whole has unit length by construction. Words have no looks: their first part is zero.
-    Chosen on measurements, described in docs/benchmarks; changing any of them makes a new vector space.
+    Chosen by measurement (benchmarks/encoder_quality.py repeats it); changing any of them makes a new vector space.
     """
 
     version: int = 1

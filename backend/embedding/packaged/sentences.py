@@ -44,6 +44,9 @@ class Sentences:
         # Named as text, never a bare string: the library takes a string that ends in ".jpg" for a file or an address
         # where a model reads pictures too, and no search query may make this machine open one.
         inputs = [{"text": text} for text in texts]
-        with self._lock:
-            rows = self._model.encode(inputs, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False)
+        try:
+            with self._lock:
+                rows = self._model.encode(inputs, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False)
+        except RuntimeError as err:  # torch's own word for having no memory
+            raise ModelUnavailable(f"The sentence model failed: {err}") from err
         return np.asarray(rows, dtype=np.float32)

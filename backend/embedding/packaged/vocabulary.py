@@ -18,7 +18,7 @@ Classes = tuple[int, ...]
 _PACKAGE = "backend.embedding.packaged"
 
 _QUALIFIERS = re.compile(r"\s+(?:with|without|for|from|in|on|of|by|to|at|made)\s+")
-_COUNTERS = re.compile(r"^(?:an? )?(?:pair|set|piece|pack|box|bunch) of ")
+_COUNTERS = re.compile(r"^(?:an? )?(?:pair|set|piece|pack|box|bunch|photo|picture|image) of (?:an? |the )?")
 """In "pair of jeans" the jeans are wanted, in "bottle of wine" the bottle too."""
 
 _LONGEST_LISTED_WORDS = 4

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.embedding.packaged.class_space import Floats, softmax, unit_rows
+from backend.embedding.packaged.class_space import Floats, product, softmax, unit_rows
 from backend.embedding.packaged.colour_words import colours_of
 from backend.embedding.packaged.recipe import Recipe
 from backend.embedding.packaged.sentences import Sentences
@@ -38,7 +38,8 @@ class WordSide:
 
     def _classes(self, texts: Sequence[str]) -> Floats:
         """(n, class_dimensions) unit rows: the known phrases near the text, and the listed phrase it ends with."""
-        near = softmax(self._sentences.embed(texts) @ self._anchors.T / self._recipe.temperature) @ self._places
+        alike = product(self._sentences.embed(texts), self._anchors.T)
+        near = product(softmax(alike / self._recipe.temperature), self._places)
         for row, text in enumerate(texts):
             if head := self._vocabulary.head_classes(text):
                 near[row] += self._recipe.head_share * (self._place(head) - near[row])

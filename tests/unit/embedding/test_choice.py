@@ -196,8 +196,18 @@ class TestLoadChosen:
         assert embedder is loadable[CLIP]
 
 
-def test_deciding_does_not_import_torch() -> None:
-    code = "import sys, backend.embedding.choice; sys.exit('torch' in sys.modules)"
+def test_neither_deciding_nor_refusing_imports_torch() -> None:
+    code = """
+import sys
+from pathlib import Path
+from backend.embedding.choice import load
+from backend.errors import ModelUnavailable
+try:
+    load("./nothing-here", cache_dir=Path("."), device="cpu", threads=1)
+except ModelUnavailable:
+    sys.exit("torch" in sys.modules)
+sys.exit(2)
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 

@@ -118,6 +118,11 @@ class TestFingerprint:
         write_files(folder, {shards["a"]: b"a", shards["b"]: b"bc"})
         assert fingerprint_of(folder) != before
 
+    def test_the_same_bytes_under_another_name_change_it(self, folder: Path) -> None:
+        before = fingerprint_of(folder)
+        (folder / "preprocessor_config.json").rename(folder / "processor_config.json")
+        assert fingerprint_of(folder) != before
+
     def test_a_config_that_is_no_json_is_refused(self, folder: Path) -> None:
         (folder / "config.json").write_bytes(b"{")
         with pytest.raises(ModelUnavailable, match="cannot be read"):

@@ -126,6 +126,21 @@ class TestCache:
             assert str(hub.cached_folder("openai/clip")).endswith(COMMIT)
 
 
+class TestLocate:
+    def test_what_is_cached_is_not_asked_for_again(self, served: FakeHub, hub: Hub) -> None:
+        folder = hub.locate("clip-ViT-B-32")
+        served.asked.clear()
+        assert hub.locate("clip-ViT-B-32") == hub.locate(CLIP) == folder
+        assert served.asked == []
+
+    def test_a_path_is_never_asked_for(self, served: FakeHub, hub: Hub, tmp_path: Path) -> None:
+        with pytest.raises(ModelUnavailable, match=r"There is no model folder .*Correct the setting"):
+            hub.locate(str(tmp_path / "nothing"))
+        with pytest.raises(ModelUnavailable, match=r"lacks config.json, .* Copy the whole folder again"):
+            hub.locate(str(tmp_path))
+        assert served.asked == []
+
+
 class TestNames:
     def test_a_short_name_is_a_repository_of_sentence_transformers(self) -> None:
         assert repository_of("clip-ViT-B-32") == CLIP

@@ -1,5 +1,8 @@
 """The traps that give a wrong picture without an error."""
 
+import zlib
+from typing import Literal
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -163,11 +166,12 @@ def test_a_transparent_colour_of_grey_and_rgb_pictures_is_white() -> None:
 
 
 def test_a_transparent_colour_of_sixteen_bits_is_white() -> None:
-    colour = Image.new("RGB", (32, 32), (10, 200, 30))
-    colour.paste((10, 200, 31), (0, 0, 16, 32))
-    value = b"".join((part * 257).to_bytes(2, "big") for part in (10, 200, 30))
-    pixels = decoded(pictures.sixteen_bit_rgb_png(colour, (b"tRNS", value)))
-    assert (pixels[0, 0].tolist(), pixels[0, 31].tolist()) == ([10, 200, 31], WHITE)
+    colour = (0x0A11, 0xC822, 0x1E33)  # the low bytes unlike the high ones: a mask of either kind would show
+    values = np.full((32, 32, 3), colour, np.uint16)
+    values[:, :16] = 0x0A0A
+    trns = b"".join(part.to_bytes(2, "big") for part in colour)
+    pixels = decoded(pictures.raw_png(values, bits=16, colour_type=2, chunks=[(b"tRNS", trns)]))
+    assert (pixels[0, 0].tolist(), pixels[0, 31].tolist()) == ([10, 10, 10], WHITE)
 
 
 def test_a_transparent_grey_of_sixteen_bits_is_white_and_its_neighbour_is_not() -> None:
@@ -253,6 +257,16 @@ def test_an_rgb_profile_on_a_grey_picture_is_used_as_for_equal_red_green_and_blu
     assert 120 <= pixels[0] <= 134  # 55 of 255 in linear light is the middle of sRGB's curve
 
 
+def test_a_profile_applies_to_sixteen_bits_as_to_eight() -> None:
+    grey = pictures.photo(64, 48).convert("L")
+    dark = pictures.rgb_profile(pictures.SRGB_COLORANTS, 1.0)
+    chunk = (b"iCCP", b"dark\0\0" + zlib.compress(dark))
+    plain = pictures.sixteen_bit_png(grey)
+    pixels = decoded(pictures.png_with(plain, chunk))
+    assert (pixels == decoded(pictures.encode(grey, "PNG", icc_profile=dark))).all()
+    assert pixels.mean() > decoded(plain).mean() + 10
+
+
 @pytest.mark.parametrize(
     "profile",
     [b"", b"no profile at all", ADOBE_RGB[:200], ADOBE_RGB[:128] + bytes(400), bytes(5000)],
@@ -300,7 +314,7 @@ def tiff_of(
     shape: tuple[int, int] | None = None,
 ) -> bytes:
     """An uncompressed grey TIFF in one strip, in the forms Pillow does not write."""
-    order = "little" if byte_order == "<" else "big"
+    order: Literal["little", "big"] = "little" if byte_order == "<" else "big"
     height, width = shape or values.shape
     pixels = values.tobytes()
     fields = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 0), (277, 1), (278, height)]

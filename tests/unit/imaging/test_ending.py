@@ -28,17 +28,22 @@ def test_a_file_cut_anywhere_is_truncated_for_the_header_check_and_the_decoder(n
 @pytest.mark.parametrize("name", pictures.one_of_each())
 def test_no_whole_file_counts_as_cut(name: str) -> None:
     data = pictures.one_of_each()[name]
-    picture_format = name.split()[0].upper()
+    picture_format = name.split(maxsplit=1)[0].upper()
     assert not is_cut_off(picture_format, data)
     assert not is_cut_off(picture_format, data + b"something behind it")
 
 
-def test_a_truncated_jpeg_is_refused_even_where_another_library_told_pillow_to_fill_it_up(
+def test_a_cut_file_is_refused_even_where_another_library_told_pillow_to_fill_it_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    data = pictures.encode(pictures.photo(), "GIF")
+    first_block = data.rindex(b"\x08\xff") + 1
+    between_blocks = data[: first_block + 256 * 10]  # where the structure does not show that more is missing
+    assert not is_cut_off("GIF", between_blocks)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    with pytest.raises(errors.TruncatedImage):
-        decode(pictures.truncated_jpeg(), 64, LIMITS)
+    for cut in (between_blocks, pictures.truncated_jpeg()):
+        with pytest.raises(errors.TruncatedImage):
+            decode(cut, 64, LIMITS)
 
 
 def test_the_thumbnail_inside_exif_does_not_pass_for_the_pictures_end() -> None:

@@ -55,8 +55,7 @@ def test_nothing_but_our_own_errors_comes_out_of_a_damaged_file(name: str) -> No
             try:
                 call(data)
                 outcomes["read"] += 1
-            except errors.UnreadableImage as refused:
-                assert refused.code.startswith("image_")
+            except errors.UnreadableImage:
                 outcomes["refused"] += 1
     assert outcomes["refused"], "no case was damaged enough to test anything"
 

@@ -1,0 +1,125 @@
+"""The whole way on real photographs: `python -m benchmarks.end_to_end [folder]` (make bench-ingest).
+
+Starts a server of its own with the packaged encoder, ingests the clothing catalog over the public API, and prints
+
+- products/s of the ingest beside the bare encoder's pictures/s on the same files in the same run (their ratio is what
+  counts: machines differ),
+- for the test split as queries against the rest: the mean share of the query's category among the first 10,
+- whether every match under a category and price filter satisfies it,
+- P@10 of the ten class names as words, by pictures only (titles are not searched),
+- latencies of searches over HTTP.
+"""
+
+import csv
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from backend.cli.client import Api
+from backend.cli.ingest import ingest
+from backend.embedding.packaged.encoder import PackagedEncoder
+from backend.imaging.decode import decode
+from backend.imaging.limits import PictureLimits
+from tests.installation import Installation
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = 320
+BATCH = 32
+WORDS = {  # a shopper's word -> the category it means
+    "dress": "dress",
+    "hat": "hat",
+    "shoes": "shoes",
+    "pants": "pants",
+    "shorts": "shorts",
+    "skirt": "skirt",
+    "t-shirt": "t-shirt",
+    "long sleeve shirt": "longsleeve",
+    "jacket": "outwear",
+    "shirt": "shirt",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    default = os.environ.get("SHELFSIGHT_CLOTHING", str(ROOT.parent / "shared" / "data" / "clothing"))
+    folder = Path(arguments[0] if arguments else default)
+    rows = list(csv.DictReader((folder / "catalog.csv").open(encoding="utf-8")))
+    with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
+        bare = bare_rate(folder, rows, Path(scratch))
+        installation = Installation(Path(scratch) / "data", SHELFSIGHT_MODEL="packaged")
+        installation.start()
+        try:
+            with Api(installation.url, key=None, merchant="default") as api:
+                outcome = ingest(api, folder / "catalog.csv", Console())
+                rate = outcome.searchable / outcome.seconds
+                print(f"ingest: {outcome.searchable} of {len(rows)} products searchable in {outcome.seconds:.1f} s")
+                print(f"ingest {rate:.1f} products/s, bare encoder {bare:.1f} pictures/s, ratio {rate / bare:.2f}")
+                print_quality(api, folder, rows)
+        finally:
+            installation.stop()
+
+
+def bare_rate(folder: Path, rows: Sequence[dict[str, str]], cache: Path) -> float:
+    """Pictures/s of decoding and embedding alone, one thread, batches as the worker makes them."""
+    encoder = PackagedEncoder(cache, threads=1)
+    files = [(folder / row["image"]).read_bytes() for row in rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]]
+    limits = PictureLimits()
+    encoder.embed_images([decode(files[0], encoder.picture_side, limits)] * BATCH)  # warm
+    started = time.perf_counter()
+    for begin in range(0, len(files), BATCH):
+        encoder.embed_images([decode(data, encoder.picture_side, limits) for data in files[begin : begin + BATCH]])
+    return len(files) / (time.perf_counter() - started)
+
+
+def print_quality(api: Api, folder: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Relevance over HTTP."""
+    tests = [row for row in rows if row["split"] == "test"]
+    unseen = {"not": {"product_id": [row["product_id"] for row in tests]}}
+    shares, times = [], []
+    for row in tests:
+        started = time.perf_counter()
+        matches = found(api, {"limit": 10, "filter": unseen}, folder / row["image"])
+        times.append((time.perf_counter() - started) * 1e3)
+        shares.append(sum(match["product"]["category"] == row["category"] for match in matches) / 10)
+    print(f"picture -> same category in the first 10: mean {statistics.mean(shares):.3f} over {len(tests)} queries")
+    print(
+        f"picture search over HTTP: p50 {statistics.median(times):.0f} ms, p95 {sorted(times)[int(len(times) * 0.95)]:.0f} ms"
+    )
+    print(f"filter category and price: {filtered_share(api, folder, tests):.1%} of matches satisfy it")
+    precision = {word: word_precision(api, word, name) for word, name in WORDS.items()}
+    print("words P@10: " + ", ".join(f"{word} {value:.1f}" for word, value in precision.items()))
+    print(f"words P@10: mean {statistics.mean(precision.values()):.2f} over {len(precision)} class names")
+
+
+def filtered_share(api: Api, folder: Path, tests: Sequence[dict[str, str]]) -> float:
+    """The share of matches that satisfy the filter they were searched under."""
+    kept = total = 0
+    for row in tests:
+        low, high = float(row["price"]) * 0.5, float(row["price"]) * 1.5
+        wanted = {"category": row["category"], "price": {"gte": low, "lt": high}}
+        for match in found(api, {"limit": 24, "filter": wanted}, folder / row["image"]):
+            total += 1
+            product = match["product"]
+            kept += product["category"] == row["category"] and low <= float(product["price"]) < high
+    return kept / total if total else 0.0
+
+
+def word_precision(api: Api, word: str, name: str) -> float:
+    """The share of the first 10 whose category ends with the class's name."""
+    matches = found(api, {"text": word, "limit": 10}, None)
+    return sum(match["product"]["category"].split("/")[-1] == name for match in matches) / 10
+
+
+def found(api: Api, query: dict[str, Any], picture: Path | None) -> list[dict[str, Any]]:
+    matches: list[dict[str, Any]] = api.search(query, picture)["matches"]
+    return matches
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

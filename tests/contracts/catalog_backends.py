@@ -1,0 +1,144 @@
+"""The three ports of the catalog on every backend: the fake, SQLite, and PostgreSQL where a server is named.
+
+SHELFSIGHT_TEST_POSTGRES_URL names a database whose user may create schemas; each test gets one of its own.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from backend.catalog.engine import open_engine, writing
+from backend.catalog.jobs import SqlJobs
+from backend.catalog.ledger import SqlLedger
+from backend.catalog.migrations import migrate
+from backend.catalog.products import SqlCatalog
+from backend.domain.job import ItemState, JobKind
+from backend.ports import Accepted, Catalog, Change, Claim, Jobs, Ledger, Outcome
+from tests.fakes.catalog import FakeCatalog
+
+POSTGRES_URL = os.environ.get("SHELFSIGHT_TEST_POSTGRES_URL", "")
+LEASE = 60.0
+
+T = TypeVar("T")
+
+needs_postgres = pytest.mark.skipif(not POSTGRES_URL, reason="SHELFSIGHT_TEST_POSTGRES_URL names no server")
+BACKENDS = ["fake", "sqlite", pytest.param("postgresql", marks=needs_postgres)]
+
+
+class Clock:
+    """Moves when it is told to, and by a microsecond each time it is read: no two moments are the same."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def at_once(count: int, act: Callable[[int], T]) -> list[T]:
+    """What `act` answers in that many threads that start together."""
+    start = threading.Barrier(count)
+
+    def run(number: int) -> T:
+        start.wait()
+        return act(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+@dataclass
+class Store:
+    """The ports over one database, and what tests do over and over."""
+
+    catalog: Catalog
+    ledger: Ledger
+    jobs: Jobs
+    clock: Clock = field(default_factory=Clock)
+
+    def upload(self, *changes: Change, kind: JobKind = JobKind.UPLOAD) -> list[Accepted]:
+        self.clock.advance(1)
+        return self.catalog.accept(changes, kind)
+
+    def claim(self, limit: int = 32) -> list[Claim]:
+        return self.ledger.claim(limit, LEASE)
+
+    def claimed_ids(self, limit: int = 32) -> list[str]:
+        return [claim.key.product_id for claim in self.claim(limit)]
+
+    def settle_all(self) -> int:
+        """Work until nothing is due, everything well; how many."""
+        settled = 0
+        while claims := self.claim():
+            self.ledger.settle([Outcome(claim) for claim in claims])
+            settled += len(claims)
+        return settled
+
+    def states(self, job_id: str) -> list[tuple[int, ItemState]]:
+        found = self.jobs.items(job_id, state=None, after_row=0, limit=1_000)
+        return [(item.row, item.state) for item in found]
+
+    def finished(self, accepted: Accepted) -> bool:
+        job = self.jobs.job(accepted.key.merchant, accepted.job_id)
+        assert job is not None
+        assert (job.finished_at is not None) == job.done
+        return job.done
+
+
+def sql_store(engine: Engine, clock: Callable[[], datetime] | None = None, max_attempts: int = 3) -> Store:
+    moving = Clock()
+    now = clock or moving
+    return Store(SqlCatalog(engine, now), SqlLedger(engine, now, max_attempts), SqlJobs(engine, now), moving)
+
+
+@contextmanager
+def opened(backend: str, folder: Path) -> Iterator[Store]:
+    """A new, empty store."""
+    if backend == "fake":
+        clock = Clock()
+        fake = FakeCatalog(clock, max_attempts=3)
+        yield Store(fake, fake, fake, clock)
+        return
+    with engine_of(backend, folder) as engine:
+        migrate(engine)
+        yield sql_store(engine)
+
+
+@contextmanager
+def engine_of(backend: str, folder: Path) -> Iterator[Engine]:
+    """An empty database, not yet migrated."""
+    with database(backend, folder) as url:
+        engine = open_engine(url)
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def database(backend: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database; a schema of its own in the PostgreSQL server's."""
+    if backend == "sqlite":
+        yield f"sqlite:///{folder / 'catalog.db'}"
+        return
+    schema = f"t_{uuid.uuid4().hex}"
+    server = open_engine(POSTGRES_URL)
+    with writing(server) as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    url = make_url(POSTGRES_URL).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with writing(server) as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    server.dispose()

@@ -1,0 +1,473 @@
+"""What every `ports.Ledger` promises, claimed of the fake and of the SQL one on each database."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.domain.job import ItemState, JobKind
+from backend.domain.picture import PictureState
+from backend.domain.product import ProductRecord, ProductState
+from backend.errors import WorkerLost
+from backend.ports import Claim, Outcome
+from tests.contracts.catalog_backends import BACKENDS, LEASE, Store, at_once, opened
+from tests.factories import change, deletion, facts_change, key, picture, refused_picture
+
+FAILED = PictureState.FAILED
+SEARCHABLE = PictureState.SEARCHABLE
+
+
+@pytest.fixture(params=BACKENDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with opened(request.param, tmp_path) as it:
+        yield it
+
+
+def read(store: Store, product_id: str = "p-1") -> ProductRecord:
+    record = store.catalog.product(key(product_id))
+    assert record is not None
+    return record
+
+
+def lose_worker(store: Store, limit: int = 32) -> list[Claim]:
+    """A worker claims and is never heard of again."""
+    claims = store.claim(limit)
+    store.clock.advance(LEASE + 1)
+    return claims
+
+
+class TestClaim:
+    def test_nothing_is_claimed_when_nothing_is_due(self, store: Store) -> None:
+        assert store.claim() == []
+        store.upload(change("p-1"))
+        store.settle_all()
+        assert store.claim() == []
+
+    def test_a_claim_names_the_version_and_counts_the_attempt(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.upload(change("p-1"))
+        [claim] = store.claim()
+        assert (claim.key, claim.version, claim.attempts) == (key("p-1"), 2, 1)
+
+    def test_a_claimed_product_is_not_claimed_again_while_its_lease_lives(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        assert store.claimed_ids(1) == ["p-1"]
+        store.clock.advance(LEASE - 1)
+        assert store.claimed_ids() == ["p-2"]
+        assert store.claim() == []
+
+    def test_metadata_and_deletes_go_before_uploads_and_those_before_imports_then_the_oldest(
+        self, store: Store
+    ) -> None:
+        store.upload(change("patched"), change("deleted", row=2))
+        store.settle_all()
+        store.upload(change("import-1"), kind=JobKind.IMPORT)
+        store.upload(change("upload-2"))
+        store.upload(change("upload-1"))
+        store.upload(change("import-0"), kind=JobKind.IMPORT)
+        store.upload(facts_change("patched"), kind=JobKind.UPDATE)
+        store.upload(deletion("deleted"), kind=JobKind.DELETE)
+        assert store.claimed_ids() == ["patched", "deleted", "upload-2", "upload-1", "import-1", "import-0"]
+
+    def test_new_facts_do_not_bring_waiting_pictures_into_the_quick_lane(self, store: Store) -> None:
+        store.upload(change("imported"), kind=JobKind.IMPORT)
+        store.upload(change("uploaded"))
+        store.upload(facts_change("imported"), kind=JobKind.UPDATE)
+        assert store.claimed_ids() == ["uploaded", "imported"]
+
+    def test_pictures_leave_the_quick_lane(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        store.settle_all()
+        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
+        store.upload(change("p-1"))
+        store.upload(facts_change("p-2"), kind=JobKind.UPDATE)
+        assert store.claimed_ids() == ["p-2", "p-1"]
+
+    def test_a_product_that_changes_while_it_waits_keeps_its_place(self, store: Store) -> None:
+        store.upload(change("busy"))
+        store.upload(change("calm"))
+        store.upload(change("busy"))
+        assert store.claimed_ids() == ["busy", "calm"]
+
+    def test_no_more_is_claimed_than_asked_for(self, store: Store) -> None:
+        store.upload(*(change(f"p-{n:02}", row=n) for n in range(1, 41)))
+        assert [len(store.claim()), len(store.claim()), len(store.claim())] == [32, 8, 0]
+
+    def test_products_of_several_merchants_are_claimed_together(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.upload(change("p-1", merchant="other"))
+        claims = store.claim()
+        assert {claim.key for claim in claims} == {key("p-1"), key("p-1", "other")}
+        store.ledger.settle([Outcome(claim) for claim in claims])
+        assert store.ledger.due() == 0
+
+    def test_threads_never_claim_the_same_product(self, store: Store) -> None:
+        store.upload(*(change(f"p-{n}", row=n) for n in range(1, 201)))
+
+        def work(_: int) -> list[Claim]:
+            claims = []
+            while some := store.claim(7):
+                claims += some
+            return claims
+
+        claimed = [claim.key for claims in at_once(6, work) for claim in claims]
+        assert len(claimed) == len(set(claimed))
+        # A worker passes over rows another one is just claiming; what it left lies there for the next.
+        assert len({*claimed, *(claim.key for claim in store.claim(200))}) == 200
+
+
+class TestLostWorkers:
+    def test_a_product_whose_worker_died_is_claimed_alone(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        lose_worker(store)
+        store.upload(change("p-3"))
+        first, second, third = store.claim(), store.claim(), store.claim()
+        assert [(claim.key.product_id, claim.attempts) for claim in first] == [("p-1", 2)]
+        assert [(claim.key.product_id, claim.attempts) for claim in second] == [("p-2", 2)]
+        assert [(claim.key.product_id, claim.attempts) for claim in third] == [("p-3", 1)]
+
+    def test_it_does_not_join_a_batch_that_others_begin(self, store: Store) -> None:
+        store.upload(change("suspect"), kind=JobKind.IMPORT)
+        lose_worker(store)
+        store.upload(change("p-1"), change("p-2", row=2))
+        store.upload(change("p-3"), kind=JobKind.IMPORT)
+        assert store.claimed_ids() == ["p-1", "p-2", "p-3"]
+        assert store.claimed_ids() == ["suspect"]
+
+    def test_lost_attempts_are_counted(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        assert [lose_worker(store)[0].attempts for _ in range(3)] == [1, 2, 3]
+
+    def test_a_product_that_ended_its_worker_three_times_is_set_aside(self, store: Store) -> None:
+        [poison] = store.upload(change("poison", pictures=(picture("bomb"), refused_picture())))
+        for _ in range(3):
+            lose_worker(store)
+        store.upload(change("good"))
+        assert store.claimed_ids() == ["good"]
+        record = read(store, "poison")
+        assert (record.state, record.code, record.detail) == (ProductState.FAILED, WorkerLost.code, WorkerLost.mend)
+        assert store.ledger.due() == 1  # the good one, leased
+        [item] = store.jobs.items(poison.job_id, state=ItemState.FAILED, after_row=0, limit=10)
+        assert (item.code, item.detail) == (WorkerLost.code, WorkerLost.mend)
+        assert store.finished(poison)
+
+    def test_its_pictures_are_not_tried_again_for_a_change_of_price(self, store: Store) -> None:
+        store.upload(change("poison", pictures=(picture("bomb"), refused_picture())))
+        for _ in range(4):
+            lose_worker(store)
+        store.upload(facts_change("poison"), kind=JobKind.UPDATE)
+        bomb, refused = read(store, "poison").pictures
+        assert (bomb.state, bomb.code, bomb.name) == (FAILED, WorkerLost.code, "bomb")
+        assert refused == refused_picture()
+
+    def test_a_batch_of_set_aside_products_does_not_hide_the_work_behind_them(self, store: Store) -> None:
+        store.upload(*(change(f"poison-{n}", row=n) for n in range(1, 6)))
+        for _ in range(15):
+            lose_worker(store)
+        store.upload(change("good"))
+        assert store.claimed_ids(2) == ["good"]
+        assert store.catalog.count()["failed"] == 5
+
+    def test_a_new_version_starts_with_a_clean_slate(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        lose_worker(store)
+        lose_worker(store)
+        store.upload(change("p-1"))
+        [claim] = store.claim()
+        assert (claim.version, claim.attempts) == (2, 1)
+
+
+class TestSettle:
+    def test_a_product_that_went_well_is_searchable_and_so_is_its_item(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1", pictures=(picture("1"), refused_picture(), picture("2"))))
+        store.ledger.settle(
+            [Outcome(claim, (picture("1", SEARCHABLE), picture("2", SEARCHABLE))) for claim in store.claim()]
+        )
+        record = read(store)
+        assert (record.state, record.indexed_version, record.code) == (ProductState.SEARCHABLE, 1, None)
+        assert record.pictures == (picture("1", SEARCHABLE), refused_picture(), picture("2", SEARCHABLE))
+        [item] = store.jobs.items(accepted.job_id, state=None, after_row=0, limit=10)
+        assert (item.state, item.searchable_at) == (ItemState.SEARCHABLE, record.searchable_at)
+        assert record.searchable_at is not None
+        assert store.finished(accepted)
+        assert store.ledger.due() == 0
+
+    def test_a_product_that_failed_says_why_and_so_does_its_item(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1", pictures=(picture("1"),)))
+        broken = picture("1", FAILED)
+        broken = type(broken)(broken.content_hash, FAILED, "image_truncated", "cut off", broken.name)
+        [claim] = store.claim()
+        store.ledger.settle([Outcome(claim, (broken,), code="image_truncated", detail="cut off")])
+        record = read(store)
+        assert (record.state, record.code, record.detail) == (ProductState.FAILED, "image_truncated", "cut off")
+        assert (record.pictures, record.searchable_at) == ((broken,), None)
+        [item] = store.jobs.items(accepted.job_id, state=ItemState.FAILED, after_row=0, limit=10)
+        assert (item.code, item.detail, item.searchable_at) == ("image_truncated", "cut off", None)
+        assert store.finished(accepted)
+        assert store.claim() == []
+
+    def test_a_failed_change_does_not_unsay_since_when_the_product_is_searchable(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.settle_all()
+        since = read(store).searchable_at
+        store.upload(change("p-1"))
+        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim()])
+        assert read(store).searchable_at == since
+
+    def test_a_deleted_product_is_done_and_not_searchable(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.settle_all()
+        [accepted] = store.upload(deletion("p-1"), kind=JobKind.DELETE)
+        store.settle_all()
+        assert (read(store).deleted, read(store).searchable_at) == (True, None)
+        assert store.states(accepted.job_id) == [(1, ItemState.DELETED)]
+        assert store.finished(accepted)
+
+    def test_a_batch_is_settled_each_in_its_own_way(self, store: Store) -> None:
+        accepted = store.upload(*(change(f"p-{n}", row=n) for n in range(1, 33)))
+        outcomes = [
+            Outcome(claim, code="image_empty" if number % 3 == 0 else None)
+            for number, claim in enumerate(store.claim())
+        ]
+        store.ledger.settle(outcomes)
+        job = store.jobs.job("shop", accepted[0].job_id)
+        assert job is not None
+        assert job.counts == {ItemState.SEARCHABLE: 21, ItemState.FAILED: 11}
+        assert store.finished(accepted[0])
+
+    def test_a_job_ends_with_its_last_item(self, store: Store) -> None:
+        accepted = store.upload(change("p-1"), change("p-2", row=2))
+        store.ledger.settle([Outcome(claim) for claim in store.claim(1)])
+        assert not store.finished(accepted[0])
+        store.ledger.settle([Outcome(claim) for claim in store.claim(1)])
+        assert store.finished(accepted[0])
+
+    def test_threads_that_settle_the_last_items_of_a_job_end_it(self, store: Store) -> None:
+        for round_ in range(5):
+            accepted = store.upload(*(change(f"p-{round_}-{n}", row=n) for n in range(1, 7)))
+            claims = store.claim()
+            at_once(6, lambda n, claims=claims: store.ledger.settle([Outcome(claims[n])]))  # type: ignore[misc]
+            assert store.finished(accepted[0])
+
+    def test_a_product_that_moved_on_stays_due_with_its_newer_item_waiting(self, store: Store) -> None:
+        [old] = store.upload(change("p-1", pictures=(picture("1"), picture("2"))))
+        claims = store.claim()
+        [new] = store.upload(change("p-1", pictures=(picture("2"), picture("3"))))
+        assert store.claim() == []  # one worker at a time, whatever the version
+        store.ledger.settle([Outcome(claim, (picture("2", SEARCHABLE),)) for claim in claims])
+        record = read(store)
+        assert (record.version, record.indexed_version, record.state) == (2, 1, ProductState.PENDING)
+        assert record.pictures == (picture("2"), picture("3"))
+        assert store.states(old.job_id) == [(1, ItemState.SUPERSEDED)]
+        assert store.states(new.job_id) == [(1, ItemState.PENDING)]
+        [claim] = store.claim()
+        assert (claim.version, claim.attempts) == (2, 1)
+
+    def test_the_failure_of_an_old_version_is_not_held_against_the_new_one(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.upload(change("p-1"))
+        store.ledger.settle([Outcome(claim, code="image_empty") for claim in claims])
+        assert (read(store).state, read(store).code) == (ProductState.PENDING, None)
+
+    def test_a_product_deleted_meanwhile_does_not_become_searchable(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        [accepted] = store.upload(deletion("p-1"), kind=JobKind.DELETE)
+        store.ledger.settle([Outcome(claim, (picture("p-1.jpg", SEARCHABLE),)) for claim in claims])
+        assert (read(store).deleted, read(store).searchable_at, read(store).pictures) == (True, None, ())
+        assert store.catalog.deleted_but_indexed("shop", 10) == ["p-1"]
+        assert store.states(accepted.job_id) == [(1, ItemState.PENDING)]
+
+    def test_a_claim_whose_lease_was_lost_changes_nothing(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1"))
+        [lost] = lose_worker(store)
+        [held] = store.claim()
+        store.ledger.settle([Outcome(lost, code="internal")])
+        assert read(store).state is ProductState.PENDING
+        assert not store.finished(accepted)
+        store.ledger.settle([Outcome(held)])
+        store.ledger.settle([Outcome(held, code="internal")])
+        assert read(store).state is ProductState.SEARCHABLE
+
+    def test_a_lease_that_ran_out_but_was_not_given_on_still_counts(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        [late] = lose_worker(store)
+        store.ledger.settle([Outcome(late)])
+        assert read(store).state is ProductState.SEARCHABLE
+
+    def test_settling_nothing_is_allowed(self, store: Store) -> None:
+        store.ledger.settle([])
+        store.ledger.release([])
+
+
+class TestRelease:
+    def test_released_products_are_due_at_once_and_together_as_if_never_claimed(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        for _ in range(5):
+            claims = store.claim()
+            assert [claim.attempts for claim in claims] == [1, 1]
+            store.ledger.release(claims)
+
+    def test_only_the_attempt_of_the_released_claim_is_taken_back(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        lose_worker(store)
+        store.ledger.release(store.claim())
+        [claim] = store.claim()
+        assert claim.attempts == 2
+
+    def test_a_claim_whose_lease_was_lost_releases_nothing(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        lost = lose_worker(store)
+        store.claim()
+        store.ledger.release(lost)
+        assert store.claim() == []
+
+    def test_a_change_accepted_meanwhile_does_not_turn_the_count_negative(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.upload(change("p-1"))
+        store.ledger.release(claims)
+        [claim] = store.claim()
+        assert claim.attempts == 1
+
+
+class TestReturnLeases:
+    def test_leases_that_ran_out_are_freed_and_counted(self, store: Store) -> None:
+        store.jobs.open_import("shop", "source")
+        store.upload(change("p-1"), change("p-2", row=2))
+        store.jobs.claim_import(LEASE)
+        store.claim(1)
+        store.clock.advance(LEASE / 2)
+        store.claim(1)
+        store.clock.advance(LEASE / 2 + 1)
+        assert store.ledger.return_leases() == 2
+        assert store.ledger.return_leases() == 0
+        assert store.jobs.claim_import(LEASE) is not None
+
+    def test_the_sole_owner_frees_all_of_them(self, store: Store) -> None:
+        store.jobs.open_import("shop", "source")
+        store.upload(change("p-1"), change("p-2", row=2))
+        store.jobs.claim_import(LEASE)
+        store.claim()
+        assert store.ledger.return_leases() == 0
+        assert store.ledger.return_leases(expired_only=False) == 3
+        assert store.jobs.claim_import(LEASE) is not None
+
+    def test_a_freed_product_may_have_killed_its_worker(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        store.claim()
+        store.ledger.return_leases(expired_only=False)
+        [claim] = store.claim()
+        assert claim.attempts == 2
+
+    def test_a_freed_claim_settles_nothing(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.ledger.return_leases(expired_only=False)
+        store.ledger.settle([Outcome(claim) for claim in claims])
+        assert read(store).state is ProductState.PENDING
+
+
+class TestDue:
+    def test_what_waits_is_counted_leased_or_not(self, store: Store) -> None:
+        assert store.ledger.due() == 0
+        store.upload(change("p-1"), change("p-2", row=2), deletion("p-3", row=3))
+        store.claim(1)
+        assert store.ledger.due() == 3
+        store.settle_all()
+        assert store.ledger.due() == 1
+
+
+class TestMarkAllDue:
+    def test_every_live_product_is_due_again_with_its_pictures(self, store: Store) -> None:
+        store.upload(change("good", pictures=(picture("1"), refused_picture())))
+        store.upload(change("bad", pictures=(picture("2"),)))
+        good, bad = store.claim()
+        store.ledger.settle(
+            [
+                Outcome(good, (picture("1", SEARCHABLE),)),
+                Outcome(bad, (picture("2", FAILED),), code="image_truncated", detail="cut off"),
+            ]
+        )
+        store.upload(change("gone"))
+        store.settle_all()
+        store.upload(deletion("gone"), kind=JobKind.DELETE)
+        store.settle_all()
+        assert store.ledger.mark_all_due() == 2
+        assert store.ledger.due() == 2
+        for product_id, pictures in (("good", (picture("1"), refused_picture())), ("bad", (picture("2"),))):
+            record = read(store, product_id)
+            assert (record.state, record.indexed_version, record.code) == (ProductState.PENDING, 0, None)
+            assert record.pictures == pictures
+        assert store.settle_all() == 2
+
+    def test_a_delete_that_waited_or_failed_is_done_as_the_new_index_never_had_it(self, store: Store) -> None:
+        store.upload(change("waits"), change("failed", row=2))
+        store.settle_all()
+        store.upload(deletion("failed"), kind=JobKind.DELETE)
+        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim()])
+        [accepted] = store.upload(deletion("waits"), kind=JobKind.DELETE)
+        assert store.ledger.mark_all_due() == 0
+        assert store.ledger.due() == 0
+        assert store.catalog.deleted_but_indexed("shop", 10) == []
+        assert store.states(accepted.job_id) == [(1, ItemState.DELETED)]
+        assert store.finished(accepted)
+
+    def test_an_item_that_waited_goes_on_waiting_and_ends_with_its_product(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1"))
+        store.ledger.mark_all_due()
+        assert store.states(accepted.job_id) == [(1, ItemState.PENDING)]
+        store.settle_all()
+        assert store.states(accepted.job_id) == [(1, ItemState.SEARCHABLE)]
+
+    def test_what_is_being_worked_on_is_worked_on_again(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.ledger.mark_all_due()
+        store.ledger.settle([Outcome(claim) for claim in claims])
+        assert store.ledger.due() == 1
+        [claim] = store.claim()
+        assert claim.attempts == 1
+
+    def test_what_waited_before_is_first_and_new_uploads_overtake_the_rebuild(self, store: Store) -> None:
+        store.upload(change("a-settled"))
+        store.settle_all()
+        store.upload(change("waited"))
+        store.clock.advance(1)
+        store.ledger.mark_all_due()
+        store.upload(change("uploaded"))
+        assert store.claimed_ids() == ["uploaded", "waited", "a-settled"]
+
+
+def test_uploads_deletes_and_workers_at_once_leave_nothing_undone(store: Store) -> None:
+    """Everything that locks rows, on a few products, from all sides: no deadlock, no lost item, no job without end."""
+    jobs: list[str] = []
+    numbers = itertools.count()
+
+    def act(thread: int) -> None:
+        for round_ in range(12):
+            if thread % 2:
+                claims = store.ledger.claim(3, LEASE)
+                if round_ % 4 == 3:
+                    store.ledger.release(claims)
+                else:
+                    store.ledger.settle(
+                        [Outcome(claim, code="internal" if next(numbers) % 5 == 0 else None) for claim in claims]
+                    )
+            else:
+                order = (1, 2, 3) if thread % 4 else (3, 2, 1)
+                changes = [change(f"p-{n}", row=row) for row, n in enumerate(order, 1)]
+                if round_ % 3 == 2:
+                    changes[1] = deletion("p-2", row=2)
+                jobs.append(store.catalog.accept(changes, JobKind.UPLOAD)[0].job_id)
+
+    at_once(6, act)
+    store.ledger.return_leases(expired_only=False)
+    store.settle_all()
+    assert store.ledger.due() == 0
+    found = [store.jobs.job("shop", job_id) for job_id in jobs]
+    assert len(found) == 36
+    assert all(job is not None and job.finished_at is not None for job in found)
+    assert sum(record.version for record in store.catalog.products([key(f"p-{n}") for n in (1, 2, 3)])) == 108

@@ -1,0 +1,128 @@
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Column, Engine, Text, text
+
+from backend.catalog.engine import open_engine, reading, writing
+from backend.catalog.migrations import migrate
+from backend.catalog.tables import metadata
+from backend.domain.job import JobKind
+from backend.errors import Misconfigured, ShelfsightError
+from tests.contracts.catalog_backends import database, engine_of, needs_postgres, sql_store
+from tests.factories import change, key
+
+ROOT = Path(__file__).parents[3]
+DATABASES = ["sqlite", pytest.param("postgresql", marks=needs_postgres)]
+
+SCHEMA = {
+    "sqlite": "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'",
+    "postgresql": """
+        SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename != 'alembic_version'
+        UNION ALL
+        SELECT conrelid::regclass::text || conname || pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace AND conrelid::regclass::text != 'alembic_version'
+    """,
+}
+
+
+def schema(engine: Engine) -> set[str]:
+    with reading(engine) as connection:
+        return set(connection.scalars(text(SCHEMA[engine.dialect.name])))
+
+
+@pytest.mark.parametrize("backend", DATABASES)
+class TestMigrate:
+    def test_an_empty_database_gets_the_tables_that_are_declared(self, backend: str, tmp_path: Path) -> None:
+        with engine_of(backend, tmp_path) as engine:
+            migrate(engine)
+            with reading(engine) as connection:
+                assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+    def test_the_conditions_of_indexes_and_checks_are_the_declared_ones_too(self, backend: str, tmp_path: Path) -> None:
+        """Alembic compares neither, and SQLite would silently go on without an index whose condition differs."""
+        with engine_of(backend, tmp_path) as engine:
+            migrate(engine)
+            migrated = schema(engine)
+            with writing(engine) as connection:
+                metadata.drop_all(connection)
+                metadata.create_all(connection)
+            assert len(migrated) > 10
+            assert {item.replace(" ", "") for item in migrated} == {item.replace(" ", "") for item in schema(engine)}
+
+    def test_migrating_again_changes_nothing(self, backend: str, tmp_path: Path) -> None:
+        with engine_of(backend, tmp_path) as engine:
+            migrate(engine)
+            store = sql_store(engine)
+            store.upload(change("p-1"))
+            before = schema(engine)
+            migrate(engine)
+            assert schema(engine) == before
+            assert store.catalog.product(key("p-1")) is not None
+
+    def test_processes_that_start_together_all_find_the_tables(self, backend: str, tmp_path: Path) -> None:
+        code = (
+            "import sys; from backend.catalog.engine import open_engine; "
+            "from backend.catalog.migrations import migrate; "
+            "print('ready', flush=True); sys.stdin.readline(); migrate(open_engine(sys.argv[1]))"
+        )
+        with database(backend, tmp_path) as url, ExitStack() as stack:
+            command = [sys.executable, "-c", code, url]
+            started = [
+                stack.enter_context(Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)) for _ in range(2)
+            ]
+            for process in started:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+            for process in started:
+                assert process.stdin is not None
+                process.stdin.close()
+            assert [process.wait(60) for process in started] == [0, 0]
+            engine = open_engine(url)
+            sql_store(engine).catalog.ping()
+            engine.dispose()
+
+    def test_a_database_of_a_newer_version_is_refused_and_left_alone(self, backend: str, tmp_path: Path) -> None:
+        with engine_of(backend, tmp_path) as engine:
+            migrate(engine)
+            with writing(engine) as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            before = schema(engine)
+            with pytest.raises(Misconfigured, match="9999"):
+                migrate(engine)
+            assert schema(engine) == before
+
+
+class TestReferencesOnSqlite:
+    """A migration on SQLite rebuilds a table: products, say, which the pictures refer to."""
+
+    @pytest.fixture
+    def engine(self, tmp_path: Path) -> Engine:
+        engine = open_engine(f"sqlite:///{tmp_path / 'catalog.db'}")
+        migrate(engine)
+        sql_store(engine).catalog.accept([change("p-1")], JobKind.UPLOAD)
+        return engine
+
+    def test_a_rebuilt_table_keeps_its_rows_and_those_that_refer_to_them(self, engine: Engine) -> None:
+        with writing(engine, references=False) as connection:
+            operations = Operations(MigrationContext.configure(connection))
+            with operations.batch_alter_table("products", recreate="always") as batch:
+                batch.add_column(Column("colour", Text))
+        record = sql_store(engine).catalog.product(key("p-1"))
+        assert record is not None
+        assert len(record.pictures) == 1
+        with reading(engine) as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            assert connection.exec_driver_sql("SELECT colour FROM products").all() == [(None,)]
+        engine.dispose()
+
+    def test_references_are_checked_again_afterwards(self, engine: Engine) -> None:
+        migrate(engine)
+        with pytest.raises(ShelfsightError), writing(engine) as connection:
+            connection.execute(text("DELETE FROM products"))
+        engine.dispose()

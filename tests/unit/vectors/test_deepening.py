@@ -1,0 +1,116 @@
+"""The list of products does not depend on how many are asked for, however bad the engine's rough scores are."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from backend.domain.query import Match
+from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, FIRST_TIER, Hit, best_products, matches_of
+
+
+class Engine:
+    """Finds points as an engine does: candidates by a rough score, the best of them by the true one."""
+
+    def __init__(self, products: Sequence[int], scores: Sequence[float], error: float = 0.0) -> None:
+        rough = np.asarray(scores) + error * np.random.default_rng(1).standard_normal(len(scores))
+        self._by_rough = np.argsort(-rough, kind="stable")
+        self._hits = [
+            Hit(f"p{product:05}", score, f"{number:05}")
+            for number, (product, score) in enumerate(zip(products, scores, strict=True))
+        ]
+        self.asked: list[tuple[int, int]] = []
+
+    def fetch(self, number: int, candidates: int) -> list[Hit]:
+        assert number <= candidates
+        self.asked.append((number, candidates))
+        admitted = [self._hits[place] for place in self._by_rough[:candidates]]
+        return sorted(admitted, key=lambda hit: -hit.score)[:number]
+
+    def truth(self) -> list[str]:
+        best: dict[str, float] = {}
+        for hit in self._hits:
+            best[hit.product_id] = max(best.get(hit.product_id, -math.inf), hit.score)
+        return sorted(best, key=lambda name: (-best[name], name))
+
+
+def ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.product_id for hit in hits]
+
+
+def shop(seed: int, products: int, pictures: int) -> tuple[list[int], list[float]]:
+    random = np.random.default_rng(seed)
+    return list(random.integers(0, products, products * pictures)), list(random.standard_normal(products * pictures))
+
+
+@pytest.mark.parametrize(("products", "pictures"), [(3000, 1), (1500, 4), (1100, 16), (20, 3), (1, 1)])
+def test_with_true_rough_scores_every_depth_is_exact(products: int, pictures: int) -> None:
+    engine = Engine(*shop(2, products, pictures))
+    for limit in (1, 24, 128, 129, 500, 1000, 1025, 5000):
+        assert ids(best_products(engine.fetch, limit)) == engine.truth()[:limit]
+
+
+def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_missed() -> None:
+    engine = Engine(*shop(3, 2000, 3), error=1.0)
+    deepest = ids(best_products(engine.fetch, 700))
+    assert deepest != engine.truth()[:700], "the error is too small for this test to mean anything"
+    assert len(set(deepest)) == 700
+    for limit in range(1, 700, 7):
+        assert ids(best_products(engine.fetch, limit)) == deepest[:limit]
+
+
+def test_ties_are_ordered_by_product_id_across_the_edge_of_what_was_fetched() -> None:
+    products = list(np.random.default_rng(4).permutation(3000))
+    engine = Engine(products, [round(1.0 - (product // 700) / 10, 1) for product in products])
+    for limit in (1, 24, 127, 128, 129, 1000):
+        assert ids(best_products(engine.fetch, limit)) == [f"p{product:05}" for product in range(limit)]
+
+
+def test_of_equal_pictures_the_same_one_decides_every_time() -> None:
+    engine = Engine([1, 1, 1, 2], [0.5, 0.9, 0.9, 0.1])
+    assert best_products(engine.fetch, 1)[0].point_id == "00001"
+    assert best_products(engine.fetch, 2)[0].point_id == "00001"
+
+
+def test_products_end_when_points_do() -> None:
+    engine = Engine([1, 2, 2], [0.1, 0.2, 0.3])
+    assert ids(best_products(engine.fetch, 1000)) == ["p00002", "p00001"]
+    assert len(engine.asked) == 1
+
+
+def test_an_empty_index_has_no_products() -> None:
+    assert best_products(Engine([], []).fetch, 10) == []
+
+
+def test_nothing_wanted_asks_nothing() -> None:
+    engine = Engine([1], [0.1])
+    assert best_products(engine.fetch, 0) == []
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize(("limit", "number"), [(24, 128), (100, 512)])
+def test_an_ordinary_page_costs_one_query(limit: int, number: int) -> None:
+    engine = Engine(*shop(5, 5000, 3))
+    best_products(engine.fetch, limit)
+    assert engine.asked == [(number, FIRST_TIER * CANDIDATES_PER_PRODUCT)]
+
+
+def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
+    pictures = 3 * FIRST_TIER * CANDIDATES_PER_PRODUCT
+    engine = Engine([1] * pictures + [2, 3], [1.0 - number / 1e6 for number in range(pictures)] + [0.5, 0.4])
+    assert ids(best_products(engine.fetch, 3)) == ["p00001", "p00002", "p00003"]
+
+
+def test_a_point_removed_since_it_was_found_is_left_out() -> None:
+    hits = [Hit("a", 0.9, "1"), Hit("b", 0.8, "2")]
+    (match,) = matches_of(hits, {"2": {"image": "f00", "price": None}})
+    assert match == Match("b", 0.8, "f00", {"image": "f00"})
+
+
+def test_the_oversampling_an_engine_is_asked_for_is_a_power_of_two() -> None:
+    """Then candidates / number * number is exact in a double, and the candidates are as many at every number."""
+    engine = Engine(*shop(6, 4000, 2))
+    for limit in (1, 3, 24, 77, 1000):
+        best_products(engine.fetch, limit)
+    assert all((candidates / number).hex().startswith("0x1.0000000000000p+") for number, candidates in engine.asked)

@@ -1,0 +1,100 @@
+"""Filters in an engine's words. A dialect of plain text shows what an engine is told."""
+
+import ast
+from collections.abc import Sequence
+
+import pytest
+
+from backend.domain.filters import AnyOf, Between, Filter, Within
+from backend.vectors.filters import in_dialect, of_merchant, of_products
+
+
+class Text:
+    """The words as text."""
+
+    def matching(self, field: str, values: list[str] | list[int]) -> str:
+        return f"{field} in {values}"
+
+    def between(self, wanted: Between) -> str:
+        bounds = {"gte": wanted.gte, "gt": wanted.gt, "lte": wanted.lte, "lt": wanted.lt}
+        return f"{wanted.field} within { ({name: bound for name, bound in bounds.items() if bound is not None}) }"
+
+    def nothing(self) -> str:
+        return "nothing"
+
+    def group(self, must: Sequence[str] = (), any_of: Sequence[str] = (), must_not: Sequence[str] = ()) -> str:
+        parts = [
+            *(["all of " + ", ".join(must)] if must else []),
+            *(["any of " + ", ".join(any_of)] if any_of else []),
+            *(["none of " + ", ".join(must_not)] if must_not else []),
+        ]
+        return "(" + "; ".join(parts) + ")"
+
+
+def told(*must: AnyOf | Within | Between) -> str:
+    return in_dialect(Filter(must=must), Text())
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (AnyOf("brand", ("Arden", "Corvo")), "brand in ['Arden', 'Corvo']"),
+        (AnyOf("in_stock", (True,)), "in_stock in [1]"),
+        (AnyOf("in_stock", (False, 1.0)), "in_stock in [0, 1]"),
+        (AnyOf("attributes.washable", (True,)), "attributes.washable within {'gte': 1.0, 'lte': 1.0}"),
+        (AnyOf("attributes.weight", (3,)), "attributes.weight within {'gte': 3.0, 'lte': 3.0}"),
+        (AnyOf("attributes.weight", (0.1,)), "attributes.weight within {'gte': 0.1, 'lte': 0.1}"),
+        (AnyOf("attributes.serial", (2**53 + 1,)), f"attributes.serial in [{2**53 + 1}]"),
+        (AnyOf("attributes.serial", (2**70,)), f"attributes.serial within {{'gte': {2.0**70}, 'lte': {2.0**70}}}"),
+        (AnyOf("brand", ()), "nothing"),
+        (AnyOf("attributes.weight", (float("nan"),)), "nothing"),
+        (Within(("shoes", "clothing/dress")), "categories in ['shoes', 'clothing/dress']"),
+        (Within(()), "nothing"),
+        (Between("price", gte=20, lt=80.5), "price within {'gte': 20.0, 'lt': 80.5}"),
+        (Between("price", lt=float("inf")), "price within {'lt': 1.7976931348623157e+308}"),
+        (Between("price", gte=float("nan")), "nothing"),
+    ],
+)
+def test_a_condition_is_told_as(condition: AnyOf | Within | Between, words: str) -> None:
+    assert told(condition) == f"(all of {words})"
+
+
+def test_words_and_numbers_of_one_condition_are_alternatives() -> None:
+    assert told(AnyOf("attributes.size", ("m", 38, 38.5))) == (
+        "(all of (any of attributes.size in ['m'], attributes.size within {'gte': 38.0, 'lte': 38.0}, "
+        "attributes.size within {'gte': 38.5, 'lte': 38.5}))"
+    )
+
+
+def test_branches_and_refusals_are_told_as_groups() -> None:
+    arden, cheap = AnyOf("brand", ("Arden",)), Between("price", lt=10)
+    wanted = Filter(must=(arden,), any_of=(Filter(must=(cheap,)), Filter()), must_not=(cheap, Filter(must=(arden,))))
+    assert in_dialect(wanted, Text()) == (
+        "(all of brand in ['Arden']; any of (all of price within {'lt': 10.0}), (); "
+        "none of price within {'lt': 10.0}, (all of brand in ['Arden']))"
+    )
+
+
+def test_a_search_is_always_within_its_merchant() -> None:
+    wanted = Filter(any_of=(Filter(must=(AnyOf("merchant", ("other",)),)),))
+    assert in_dialect(of_merchant("shop", wanted), Text()).startswith("(all of merchant in ['shop']; any of ")
+
+
+def test_excluded_products_are_refused_beside_what_the_filter_refuses() -> None:
+    words = in_dialect(of_merchant("shop", Filter(must_not=(Within(("shoes",)),)), ["a", "b"]), Text())
+    assert words == "(all of merchant in ['shop']; none of categories in ['shoes'], product_id in ['a', 'b'])"
+
+
+def test_nothing_excluded_adds_no_condition() -> None:
+    assert in_dialect(of_merchant("shop", Filter()), Text()) == "(all of merchant in ['shop'])"
+
+
+def test_products_are_named_with_their_merchant() -> None:
+    words = in_dialect(of_products("shop", ["a", "b"]), Text())
+    assert words == "(all of merchant in ['shop'], product_id in ['a', 'b'])"
+
+
+def test_every_bound_told_is_a_finite_number() -> None:
+    words = told(Between("price", gte=float("-inf"), gt=-(10**400), lte=10**400, lt=float("inf")))
+    bounds = ast.literal_eval(words.removeprefix("(all of price within ").removesuffix(")"))
+    assert {abs(bound) for bound in bounds.values()} == {1.7976931348623157e308}

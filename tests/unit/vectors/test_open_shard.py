@@ -1,0 +1,117 @@
+"""The open shard: losses noticed, and when it is flushed."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.errors import IndexUnavailable
+from backend.vectors.edge_store import EdgeStore
+from backend.vectors.open_shard import EdgeLimits, OpenShard
+from backend.vectors.sidecar import Sidecar, read_sidecar
+from tests.factories import product
+from tests.unit.vectors.points import SPACE, points, signs
+
+
+def test_a_lost_segment_is_noticed_until_the_loss_is_accepted(store: EdgeStore, path: Path) -> None:
+    store.upsert(points(product(), signs(1, 40)))
+    store.close()
+    for segment in (path / "shard" / "segments").iterdir():
+        shutil.rmtree(segment)
+    shutil.rmtree(path / "shard" / "wal")
+    for _ in range(2):  # a restart before the rebuild was ordered sees it again
+        again = EdgeStore.open(path)
+        assert (again.count(), again.missing_points) == (0, 40)
+        again.flush()
+        again.close()
+    again = EdgeStore.open(path)
+    again.accept_loss()
+    assert again.missing_points == 0
+    again.upsert(points(product(), signs(1, 7)))
+    again.close()
+    after = EdgeStore.open(path)
+    assert (after.count(), after.missing_points) == (7, 0)
+    after.close()
+
+
+def test_an_index_that_lost_its_shard_opens_empty_and_says_so(store: EdgeStore, path: Path) -> None:
+    store.upsert(points(product(), signs(1, 4)))
+    store.close()
+    shutil.rmtree(path / "shard")
+    again = EdgeStore.open_or_create(path, SPACE)
+    assert (again.count(), again.missing_points) == (0, 4)
+    again.close()
+
+
+def test_a_damaged_index_is_unavailable_and_the_message_says_what_to_do(store: EdgeStore, path: Path) -> None:
+    store.close()
+    for description in (path / "shard" / "segments").glob("*/segment.json"):
+        description.write_text('{"initial_version"')
+    with pytest.raises(IndexUnavailable, match="build the index anew"):
+        EdgeStore.open(path)
+
+
+# --- when it is flushed -----------------------------------------------------------------------------------------------
+
+
+def noted(path: Path) -> int:
+    """The number of points noted at the last flush."""
+    sidecar = read_sidecar(path)
+    assert sidecar is not None
+    return sidecar.points
+
+
+def test_enough_points_are_flushed_at_once(path: Path) -> None:
+    store = EdgeStore.create(path, SPACE, EdgeLimits(batch_points=10, flush_seconds=3600, flush_points=30))
+    store.upsert(points(product("p-1"), signs(1, 29)))
+    assert noted(path) == 0
+    store.upsert(points(product("p-2"), signs(2, 1)))
+    assert noted(path) == 30
+    store.upsert(points(product("p-3"), signs(3, 5)))
+    assert noted(path) == 30
+    store.close()
+    assert noted(path) == 35
+
+
+def test_a_few_points_are_flushed_after_a_while_though_nothing_more_is_written(path: Path) -> None:
+    store = EdgeStore.create(path, SPACE, EdgeLimits(flush_seconds=0.05))
+    store.upsert(points(product(), signs(1, 3)))
+    deadline = time.monotonic() + 30
+    while noted(path) != 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert noted(path) == 3
+    store.close()
+
+
+class PanicError(BaseException):
+    """As the engine's own on damaged data: not an Exception."""
+
+
+class Panicking:
+    """An engine that panics at every update and counts its flushes."""
+
+    def __init__(self) -> None:
+        self.flushes = 0
+        self.points_count = 0
+
+    def info(self) -> "Panicking":
+        return self
+
+    def update(self, _operation: object) -> None:
+        raise PanicError("payload storage is corrupted")
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    def close(self) -> None:
+        pass
+
+
+def test_after_a_failed_write_the_engine_is_flushed_so_that_no_replay_repeats_half_of_it(tmp_path: Path) -> None:
+    engine = Panicking()
+    shard = OpenShard(tmp_path, Sidecar(SPACE, ""), engine, EdgeLimits())  # type: ignore[arg-type]
+    with pytest.raises(IndexUnavailable, match="corrupted"):
+        shard.write([("operation", 1)])  # type: ignore[list-item]
+    assert engine.flushes == 1
+    shard.close()
