@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backend.errors import Misconfigured
-from backend.ports import Embedder, Space, VectorStore
+from backend.ports import Embedder, Ledger, Space, VectorStore
 from backend.settings import Settings
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.import_products import ImportProducts, OpenImport
@@ -28,6 +28,7 @@ from backend.usecases.upload_product import UploadProduct
 
 if TYPE_CHECKING:
     from celery import Celery
+    from qdrant_client import QdrantClient
 
     from backend.catalog.jobs import SqlJobs
     from backend.catalog.ledger import SqlLedger
@@ -56,9 +57,7 @@ def build(settings: Settings) -> Built:
     embedder, choice = _embedder(settings, settings.model, stored_space(settings))
     log.info("encoder: %s (%s)", choice.model, choice.reason)
     _warm_up(embedder)
-    vectors, incomplete = _vectors(settings, embedder.space)
-    if incomplete and (due := ledger.mark_all_due()):
-        log.warning("%s: %d products are due again", incomplete, due)
+    vectors = _vectors(settings, embedder.space, ledger)
     broker_url = _broker_url(settings)
     celery, doorbell = _queue(broker_url)
     return Built(_services(settings, (catalog, ledger, jobs), embedder, choice, vectors, doorbell), celery, doorbell)
@@ -99,9 +98,8 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
         from backend.vectors.server_store import ServerStore
 
         ServerStore.remove(_qdrant_client(settings), settings.stores.qdrant_collection)
-    store, _ = _vectors(settings, embedder.space)
-    store.close()
-    return embedder.space, ledger.mark_all_due()
+    _vectors(settings, embedder.space, ledger).close()
+    return embedder.space, ledger.due()
 
 
 def _catalog(settings: Settings) -> "tuple[SqlCatalog, SqlLedger, SqlJobs]":
@@ -140,27 +138,25 @@ def _warm_up(embedder: Embedder) -> None:
     embedder.embed_images([np.full((embedder.picture_side, embedder.picture_side, 3), 128, np.uint8)])
 
 
-def _vectors(settings: Settings, space: Space) -> tuple[VectorStore, str]:
-    """The index, and why it may hold less than the catalog says (empty when it does not)."""
+def _vectors(settings: Settings, space: Space, ledger: Ledger) -> VectorStore:
+    """The index, opened or made. Whatever it lacks is made due, before anything notes that it is there."""
+    if stored_space(settings) is None and (due := ledger.mark_all_due()):
+        log.warning("the index is new: %d products are due again", due)
     if settings.embedded:
         from backend.vectors.edge_store import EdgeStore
 
-        path = settings.data_dir / "index"
-        fresh = EdgeStore.stored_space(path) is None
-        edge = EdgeStore.open_or_create(path, space)
+        edge = EdgeStore.open_or_create(settings.data_dir / "index", space)
         if edge.missing_points:
-            return edge, f"the index has lost {edge.missing_points} points"
-        return edge, "the index is new" if fresh else ""
+            log.warning("the index lost %d points: %d products are due", edge.missing_points, ledger.mark_all_due())
+            edge.accept_loss()
+        return edge
     from backend.vectors.server_store import ServerStore
 
-    client = _qdrant_client(settings)
-    fresh = ServerStore.stored_space(client, settings.stores.qdrant_collection) is None
-    server = ServerStore.open_or_create(client, settings.stores.qdrant_collection, space)
-    return server, "the index is new" if fresh else ""
+    return ServerStore.open_or_create(_qdrant_client(settings), settings.stores.qdrant_collection, space)
 
 
-def _qdrant_client(settings: Settings):  # type: ignore[no-untyped-def] # the client's type would import it for all
-    from backend.vectors.server_store import connect
+def _qdrant_client(settings: Settings) -> "QdrantClient":
+    from backend.vectors.server_collection import connect
 
     stores = settings.stores
     key = stores.qdrant_api_key.get_secret_value() if stores.qdrant_api_key else None

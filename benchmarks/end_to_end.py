@@ -88,9 +88,8 @@ def print_quality(api: Api, folder: Path, rows: Sequence[dict[str, str]]) -> Non
         times.append((time.perf_counter() - started) * 1e3)
         shares.append(sum(match["product"]["category"] == row["category"] for match in matches) / 10)
     print(f"picture -> same category in the first 10: mean {statistics.mean(shares):.3f} over {len(tests)} queries")
-    print(
-        f"picture search over HTTP: p50 {statistics.median(times):.0f} ms, p95 {sorted(times)[int(len(times) * 0.95)]:.0f} ms"
-    )
+    tail = sorted(times)[int(len(times) * 0.95)]
+    print(f"picture search over HTTP: p50 {statistics.median(times):.0f} ms, p95 {tail:.0f} ms")
     print(f"filter category and price: {filtered_share(api, folder, tests):.1%} of matches satisfy it")
     precision = {word: word_precision(api, word, name) for word, name in WORDS.items()}
     print("words P@10: " + ", ".join(f"{word} {value:.1f}" for word, value in precision.items()))

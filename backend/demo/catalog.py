@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.demo.assortment import demo_products
 from backend.demo.drawing import draw
 from backend.demo.product import DemoProduct
-from backend.errors import Misconfigured
+from backend.errors import BlobsUnavailable, Misconfigured
 
 VERSION = 1
 """Raised when the drawings or the list change, so that an older catalog is written anew."""
@@ -29,15 +29,25 @@ def write_catalog(folder: Path, seed: int = 7, count: int = 300) -> Path:
     """Write the demo catalog into `folder`; the CSV's path. A complete one of the same seed, count and version stays.
 
     The catalog is built beside the folder and moved in at the end: a catalog cut short is never taken for a whole one.
-    Raises `Misconfigured` when the folder holds something else, `InvalidField` for an impossible count, and OSError
-    when the disk refuses.
+    Raises `Misconfigured` when the folder holds something else, `InvalidField` for an impossible count, and
+    `BlobsUnavailable` when the disk refuses.
     """
+    folder = folder.resolve()
     marker = json.dumps({"version": VERSION, "seed": seed, "count": count}, sort_keys=True)
     products = demo_products(seed, count)
     if _is_complete(folder, marker, products):
         return folder / CSV_NAME
     if folder.exists() and not (folder / MARKER).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Misconfigured(f"{folder} holds other files; choose an empty folder for the demo catalog")
+    try:
+        _build(folder, products, marker)
+    except OSError as err:
+        raise BlobsUnavailable(f"the demo catalog cannot be written to {folder}: {err}") from err
+    return folder / CSV_NAME
+
+
+def _build(folder: Path, products: list[DemoProduct], marker: str) -> None:
+    """Write everything into a sibling of the folder, then move it in; nothing is left behind when that fails."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -47,7 +57,6 @@ def write_catalog(folder: Path, seed: int = 7, count: int = 300) -> Path:
         _move_in(building, folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return folder / CSV_NAME
 
 
 def _is_complete(folder: Path, marker: str, products: list[DemoProduct]) -> bool:
@@ -85,11 +94,17 @@ def _row(product: DemoProduct) -> tuple[str, ...]:
 
 
 def _move_in(building: Path, folder: Path) -> None:
-    """Put the finished catalog in place of an older or empty one."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        folder.rename(old / folder.name)
+    """Put the finished catalog in place of an older or empty one; the older one comes back if that fails."""
+    if not folder.exists():
         building.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        folder.rename(old / "catalog")
+        try:
+            building.rename(folder)
+        except OSError:
+            (old / "catalog").rename(folder)
+            raise
+    finally:
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        building.rename(folder)

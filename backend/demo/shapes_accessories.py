@@ -30,7 +30,7 @@ def sunglasses(
     studio.stand(0, -0.7, 0.8, 0.75, floor, strength=0.35, box=True)
     for turn in sorted((1, -1), key=lambda sign: studio.camera.depth(np.array([[sign * 0.9, 0, -0.6]]))):
         temple(studio, side, turn, top, floor, thick)
-    glass = Paint(shaded(look.main.colour, 0.6), FINISHES["lens"], shaded(look.main.colour, 1.0), "faded", scale=0.42)
+    glass = Paint(shaded(look.main.colour, 0.7), FINISHES["lens"], shaded(look.main.colour, 1.0), "faded", scale=0.42)
     bow = np.column_stack([bridge, np.full(len(bridge), 0.012)])
     cord(studio, bow, thick, look.plain)
     for turn in (1, -1):

@@ -59,6 +59,8 @@ class ReconcileProducts:
             self.ledger.release(claims)
             raise
         self.ledger.settle(outcomes)
+        if self.ledger.due():  # left out of this batch, or changed while it was worked on
+            self.doorbell.ring_products()
         return len(outcomes)
 
     def _outcomes(self, claims: Sequence[Claim]) -> list[Outcome]:

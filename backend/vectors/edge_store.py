@@ -1,5 +1,6 @@
 """The embedded index: a `VectorStore` on a Qdrant Edge shard, opened by one process and shared by its threads."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -22,6 +23,7 @@ from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize
 from backend.vectors.filters import in_dialect, of_merchant, of_products
 from backend.vectors.open_shard import EdgeLimits, OpenShard
 from backend.vectors.payload import VECTOR_NAME, known_ids, query_vector, storable_facts, storable_points
+from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from backend.vectors.space import refuse_other_space
 
@@ -85,6 +87,16 @@ class EdgeStore:
             return cls.create(path, space, limits)
         refuse_other_space(str(path), stored, space)
         return cls.open(path, limits)
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Delete the index at `path`; nothing happens when there is none. Nobody may have it open.
+
+        The description goes first: from then on there is no index, whatever becomes of the rest.
+        """
+        if path.exists():
+            (path / SIDECAR_NAME).unlink(missing_ok=True)
+            shutil.rmtree(path)
 
     @property
     def space(self) -> Space:

@@ -75,6 +75,12 @@ class ServerStore:
         refuse_other_space(collection, stored, space)
         return cls.open(client, collection)
 
+    @staticmethod
+    def remove(client: QdrantClient, collection: str) -> None:
+        """Delete the collection; nothing happens when there is none."""
+        with server_asked():
+            client.delete_collection(collection)
+
     @property
     def space(self) -> Space:
         """The space the collection was created for."""

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,18 @@ def test_killing_the_broker_or_everything_loses_nothing(installation: Installati
     installation.wait_until(installation.settled, 60)
     status = installation.get("/v1/status")
     assert (status["products"]["searchable"], status["index"]["points"]) == (40, 40)
+
+
+def test_a_lost_index_is_built_again_from_catalog_and_pictures(installation: Installation) -> None:
+    installation.start()
+    photo = pictures.jpeg(seed=2)
+    installation.put("l1", photo)
+    installation.wait_until(installation.settled)
+    installation.stop()
+    shutil.rmtree(installation.data_dir / "index")
+    installation.start()
+    installation.wait_until(installation.settled)
+    assert installation.search(photo)[0]["product_id"] == "l1"
 
 
 def test_a_second_server_on_the_same_data_is_refused(running: Installation) -> None:
