@@ -1,5 +1,7 @@
 """`shelfsight demo`: a running server with a catalog in it, three searches, and the address to go on from."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,20 @@ from rich.console import Console
 
 from backend.cli.client import Api, started
 from backend.cli.ingest import ingest, report
+from backend.cli.processes import spawn
 from backend.cli.results import results_table
 from backend.demo.catalog import write_catalog
 from backend.settings import Settings
 
 MERCHANT = "default"
+CATALOG = "demo-catalog"
 
 
 def demo(settings: Settings, catalog: Path | None, console: Console, *, stay: bool) -> None:
     """Start, load what is missing, search, and stay until Ctrl-C (unless `stay` is False)."""
     begun = time.monotonic()
     console.print("[bold]Shelfsight demo[/bold]: starting a private broker, the encoder and the server ...")
+    drawing = None if catalog else _draw_meanwhile(settings.data_dir)
     with (
         started(settings, port=settings.server.port) as url,
         Api(url, key=settings.platform_key(), merchant=MERCHANT) as api,
@@ -26,7 +31,7 @@ def demo(settings: Settings, catalog: Path | None, console: Console, *, stay: bo
         status = api.get("/v1/status")
         console.print(f"serving on {url} after {time.monotonic() - begun:.1f} s")
         console.print(f"encoder: {status['model']['name']} - {status['model']['reason']}")
-        _load(settings, catalog, api, console)
+        _load(settings, catalog or _drawn(drawing, settings.data_dir), api, console)
         for title, query in _searches(api):
             results = api.search(query, None)
             console.print(results_table(results, title))
@@ -39,11 +44,24 @@ def demo(settings: Settings, catalog: Path | None, console: Console, *, stay: bo
             console.print("stopping ...")
 
 
-def _load(settings: Settings, catalog: Path | None, api: Api, console: Console) -> None:
+def _draw_meanwhile(data_dir: Path) -> "subprocess.Popen[bytes]":
+    """Draw the catalog in a process of its own while the server starts: both take some ten seconds of a core."""
+    code = (
+        "import sys, pathlib; from backend.demo.catalog import write_catalog; write_catalog(pathlib.Path(sys.argv[1]))"
+    )
+    return spawn([sys.executable, "-c", code, str(data_dir / CATALOG)])
+
+
+def _drawn(drawing: "subprocess.Popen[bytes] | None", data_dir: Path) -> Path:
+    """The drawn catalog, once its process has ended; one that failed is drawn here, where its error shows."""
+    if drawing is not None:
+        drawing.wait()
+    return write_catalog(data_dir / CATALOG)
+
+
+def _load(settings: Settings, catalog: Path, api: Api, console: Console) -> None:
     """Bring the catalog in, once: a marker in the data directory remembers which."""
     marker = settings.data_dir / "demo-loaded"
-    if catalog is None:
-        catalog = write_catalog(settings.data_dir / "demo-catalog")
     wanted = f"{catalog.absolute()} {catalog.stat().st_mtime_ns}" if catalog.exists() else str(catalog)
     if marker.exists() and marker.read_text("utf-8") == wanted:
         counts = api.get("/v1/status")["products"]

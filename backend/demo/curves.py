@@ -83,6 +83,12 @@ def ellipse(
     return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], axis=1)
 
 
+def level(rx: float, rz: float, height: float, *, z: float = 0.0) -> Points:
+    """A level ellipse in space round the product's upright axis (or `z` nearer to the viewer), (56, 3)."""
+    ring = ellipse(0.0, z, rx, rz, 56)
+    return np.stack([ring[:, 0], np.full(len(ring), height), ring[:, 1]], axis=1)
+
+
 def rounded(x0: float, y0: float, x1: float, y1: float, radius: float, n: int = 8) -> Points:
     """A rectangle with round corners; (x0, y0) is its lower left."""
     r = min(radius, (x1 - x0) / 2, (y1 - y0) / 2)

@@ -55,7 +55,6 @@ FINISHES: Mapping[str, Finish] = {
     "canvas": Finish(fuzz=0.08, grain=0.12),
     "nylon": Finish(gloss=0.4, blur=0.75, grain=0.06),
     "leather": Finish(gloss=0.45, blur=0.55, grain=0.08),
-    "suede": Finish(fuzz=0.22, grain=0.09),
     "mesh": Finish(gloss=0.1, blur=0.8, grain=0.12),
     "straw": Finish(gloss=0.15, blur=0.7, grain=0.1),
     "ceramic": Finish(gloss=1.0, blur=0.08),

@@ -1,28 +1,30 @@
 """Brimmed hats."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from backend.demo.curves import Points, ellipse, join, polygon, sketch
+from backend.demo.curves import Points, join, level, polygon, sketch
 from backend.demo.light import planes, to_linear
 from backend.demo.look import Drawing, Look
 from backend.demo.materials import FINISHES, TRIMS, Paint
 from backend.demo.raster import Colours, smoothstep
-from backend.demo.solids import Surface, turn
+from backend.demo.solids import Relight, Surface, turn
 from backend.demo.studio import Studio
 
 
-def banded(paint: Paint, low: float, high: float, *, straw: bool) -> Callable[[Surface, Colours], Colours]:
+def braided(surface: Surface, albedo: Colours) -> Colours:
+    """The weave of straw: small bumps in rings round the hat."""
+    return np.asarray(albedo * (1 + 0.16 * np.sin(surface.place * 3.1) * np.sin(surface.angle * 70)))
+
+
+def banded(paint: Paint, low: float, high: float) -> Relight:
     """A ribbon round the crown between two heights, in `paint`'s colour."""
     colour = planes(to_linear(paint.colour))
 
     def relight(surface: Surface, albedo: Colours) -> Colours:
         inside = smoothstep(low - 0.008, low, surface.height) * (1 - smoothstep(high, high + 0.008, surface.height))
-        inside = inside * (surface.radius < 0.62)
         weave = 0.92 + 0.08 * np.sin(surface.height * 420)
-        if straw:
-            albedo = albedo * (1 + 0.16 * np.sin(surface.place * 3.1) * np.sin(surface.angle * 70))
         return np.asarray(albedo + (colour * weave - albedo) * inside)
 
     return relight
@@ -31,16 +33,13 @@ def banded(paint: Paint, low: float, high: float, *, straw: bool) -> Callable[[S
 def hat(studio: Studio, look: Look, brim: Points, crown: Points, band: tuple[float, float]) -> None:
     """A hat on the table: brim, crown, ribbon."""
     ink = Paint(TRIMS["ink"] if sum(look.main.colour) > 190 else TRIMS["sand"], look.main.finish)
-    ribbon = look.second if look.two_tone else ink
-    wide = float(brim[:, 0].max())
-    studio.stand(0, 0, wide * 0.92, wide * 0.92, float(brim[0, 1]) - 0.02)
-    straw = look.main.finish == FINISHES["straw"]
-    turn(studio, brim, look.main, relight=banded(ribbon, 9, 10, straw=straw))
-    base = float(crown[0, 0])
-    ring = np.linspace(0, 2 * np.pi, 48)
-    foot = np.stack([base * 1.02 * np.cos(ring), np.full(48, crown[0, 1]), base * 1.02 * np.sin(ring)], axis=1)
-    studio.cast(studio.patch([foot]), 0.07, 0.45)
-    turn(studio, crown, look.main, relight=banded(ribbon, *band, straw=straw))
+    wide = float(brim[:, 0].max()) * 0.92
+    studio.stand(0, 0, wide, wide, float(brim[0, 1]) - 0.02)
+    texture = [braided] if look.main.finish == FINISHES["straw"] else []
+    turn(studio, brim, look.main, relight=texture)
+    base = float(crown[0, 0]) * 1.02
+    studio.cast(studio.patch([level(base, base, float(crown[0, 1]))]), 0.07, 0.45)
+    turn(studio, crown, look.main, relight=[*texture, banded(look.second if look.two_tone else ink, *band)])
 
 
 def hat_fedora(studio: Studio, look: Look) -> None:
@@ -50,13 +49,7 @@ def hat_fedora(studio: Studio, look: Look) -> None:
         sketch("0.52,-0.31 0.5,-0.2 0.46,0.1 0.42,0.3 0.37,0.37"), sketch("0.35,0.385 0.3,0.39 0.2,0.375 0,0.37")
     )
     hat(studio, look, brim, crown, (-0.27, -0.11))
-    studio.cast(studio.patch([level(0.0, 0.02, 0.1, 0.26, 0.42)]), 0.035, 0.6)
-
-
-def level(x: float, z: float, rx: float, rz: float, height: float) -> Points:
-    """A level ellipse in space."""
-    ring = ellipse(x, z, rx, rz, 48)
-    return np.stack([ring[:, 0], np.full(48, height), ring[:, 1]], axis=1)
+    studio.cast(studio.patch([level(0.1, 0.26, 0.42, z=0.02)]), 0.035, 0.6)
 
 
 def hat_sun(studio: Studio, look: Look) -> None:

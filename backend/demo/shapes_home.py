@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backend.demo.curves import Points, ellipse, join, moved, points, polygon, rounded, sketch
+from backend.demo.curves import Points, ellipse, join, level, moved, points, polygon, rounded, sketch
 from backend.demo.light import planes
 from backend.demo.look import Drawing, Look
 from backend.demo.materials import FINISHES, Paint, trim
@@ -34,15 +34,9 @@ def lamp(studio: Studio, look: Look, base: Points, shade: tuple[float, float, fl
     neck = float(base[-1, 1])
     turn(studio, points((0.035, neck - 0.01), (0.035, bottom + 0.1)), trim("brass"))
     inner = look.plain.tinted(1.6)
-    studio.cast(studio.patch([wide_ring(low, bottom)]), 0.05, 0.35)
-    turn(studio, points((low - 0.012, bottom), (low, bottom + 0.004), (high, top)), look.main, relight=glowing)
+    studio.cast(studio.patch([level(low, low, bottom)]), 0.05, 0.35)
+    turn(studio, points((low - 0.012, bottom), (low, bottom + 0.004), (high, top)), look.main, relight=[glowing])
     mouth(studio, high, top, 0.018, look.plain, replace(inner, finish=FINISHES["paper"]), depth=0.25)
-
-
-def wide_ring(radius: float, height: float) -> Points:
-    """A level circle in space."""
-    ring = ellipse(0, 0, radius, radius, 48)
-    return np.stack([ring[:, 0], np.full(48, height), ring[:, 1]], axis=1)
 
 
 def lamp_gourd(studio: Studio, look: Look) -> None:

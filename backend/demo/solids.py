@@ -6,15 +6,15 @@ it follow the height, the radius, the angle round the axis and the normal: exact
 a mesh. It holds for a camera that does not look up (`pitch` of 0 or more).
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from backend.demo.camera import DISTANCE
-from backend.demo.curves import Points, ellipse
+from backend.demo.curves import Points, ellipse, level
 from backend.demo.light import Normals
 from backend.demo.materials import Paint
 from backend.demo.raster import SUPERSAMPLING, Colours, Field, Patch, bounds, fill
@@ -36,6 +36,10 @@ class Surface(NamedTuple):
     angle: Field
     radius: Field
     normals: Normals
+
+
+Relight: TypeAlias = Callable[[Surface, Colours], Colours]
+"""Changes a solid's colours with the place on it."""
 
 
 class Lathe:
@@ -161,17 +165,17 @@ def turn(
     *,
     opacity: float = 1.0,
     lift: float = 0.0,
-    relight: Callable[[Surface, Colours], Colours] | None = None,
+    relight: Sequence[Relight] = (),
 ) -> Surface:
-    """Draw a turned solid. `relight` may change its colours before they are lit (bands, glazes, shadows)."""
+    """Draw a turned solid. `relight` change its colours before they are lit (ribbons, weaves, a bulb behind a shade)."""
     seen = surface(studio, Lathe(profile))
     wide = float(profile[:, 0].max())
     if lift:
         studio.cast(seen.patch, lift)
     middle = float(profile[:, 1].mean())
     albedo = paint.albedo(seen.angle * np.float32(wide), seen.height - np.float32(middle), 1 / studio.camera.unit)
-    if relight is not None:
-        albedo = relight(seen, albedo)
+    for change in relight:
+        albedo = change(seen, albedo)
     studio.lay(seen.patch, albedo, seen.normals, paint.finish, opacity)
     return seen
 
@@ -181,15 +185,10 @@ def mouth(
     depth: float = 1.0,
 ) -> Patch:  # fmt: skip
     """The opening of a vessel: its rim seen from above and the far inner wall, darker the deeper one looks."""
-
-    def ring(r: float) -> Points:
-        edge = ellipse(0, 0, r, r, CORNERS)
-        return np.stack([edge[:, 0], np.full(len(edge), height), edge[:, 1]], axis=1)
-
     if studio.camera.pitch <= 0.5:
         return Patch(0, 0, np.zeros((1, 1), np.float32))
-    studio.part(ring(radius), rim.plain(), rounding=wall * 0.7)
-    patch = studio.patch([ring(radius - wall)])
+    studio.part(level(radius, radius, height), rim.plain(), rounding=wall * 0.7)
+    patch = studio.patch([level(radius - wall, radius - wall, height)])
     columns, rows = patch.grid()
     middle = studio.camera.project(np.array([[0.0, height, 0.0]]))[0]
     unit = np.float32(studio.camera.unit * (radius - wall))

@@ -62,14 +62,6 @@ class TestDurability:
             fail_halfway()
         assert job_ids(engine) == []
 
-    def test_a_reader_sees_one_moment(self, engine: Engine) -> None:
-        add_job(engine, "a")
-        with reading(engine) as connection:
-            before = connection.scalars(select(jobs.c.job_id)).all()
-            add_job(engine, "b")
-            assert connection.scalars(select(jobs.c.job_id)).all() == before == ["a"]
-        assert job_ids(engine) == ["a", "b"]
-
     def test_readers_go_on_while_one_writes(self, engine: Engine) -> None:
         with writing(engine) as connection:
             connection.execute(update(jobs).values(total=1))
