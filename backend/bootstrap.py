@@ -110,7 +110,10 @@ def _catalog(settings: Settings) -> "tuple[SqlCatalog, SqlLedger, SqlJobs]":
     from backend.catalog.products import SqlCatalog
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.stores.catalog_url or f"sqlite:///{settings.data_dir / 'catalog.db'}")
+    engine = open_engine(
+        settings.stores.catalog_url or f"sqlite:///{settings.data_dir / 'catalog.db'}",
+        connections=settings.server.threads + settings.worker.threads + 2,  # each thread, the sweep, and one to spare
+    )
     migrate(engine)
     clock = _now
     return (

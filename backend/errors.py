@@ -275,7 +275,7 @@ class ForeignOrigin(ShelfsightError):
 
 
 class Conflict(ShelfsightError):
-    """Somebody else changed the product between reading and writing it, several times in a row."""
+    """Somebody else changed the same thing between reading and writing it, several times in a row."""
 
     code = "conflict"
     mend = "Send the request again."

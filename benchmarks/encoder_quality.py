@@ -89,7 +89,7 @@ PHRASINGS = {
     "button-down": "shirt",
     "collared office blouse": "shirt",
 }
-"""Other ways to ask for them, written before the vocabulary was tried on any picture."""
+"""Other ways to ask for them, written after the vocabulary, and before it was tried on any picture."""
 
 NEAR = 10
 """Results on the first row or two of a shop's page."""

@@ -112,7 +112,7 @@ def filtered_share(api: Api, folder: Path, tests: Sequence[dict[str, str]]) -> f
 def word_precision(api: Api, word: str, name: str) -> float:
     """The share of the first 10 whose category ends with the class's name."""
     matches = found(api, {"text": word, "limit": 10}, None)
-    return sum(match["product"]["category"].split("/")[-1] == name for match in matches) / 10
+    return sum(str(match["product"]["category"]).split("/")[-1] == name for match in matches) / 10
 
 
 def found(api: Api, query: dict[str, Any], picture: Path | None) -> list[dict[str, Any]]:

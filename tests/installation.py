@@ -88,7 +88,10 @@ class Installation:
         return answer.json()
 
     def put(self, product_id: str, picture: bytes, **facts: object) -> Any:
-        parts = {"product": (None, json.dumps(facts), "application/json"), "images": ("a.jpg", picture, "image/jpeg")}
+        parts: dict[str, Any] = {
+            "product": (None, json.dumps(facts), "application/json"),
+            "images": ("a.jpg", picture, "image/jpeg"),
+        }
         answer = self.http.put(f"{self.url}/v1/products/{product_id}", files=parts)
         assert answer.status_code == 202, answer.text
         return answer.json()

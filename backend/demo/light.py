@@ -132,7 +132,7 @@ def _diffuse(n: Normals, finish: Finish, light: Light) -> Field:
     facing = (kz + wrap) / (1 + wrap)
     total = hard * key + 0.3 * fill + 0.42 * room
     whole = hard * facing + 0.3 * 0.55 + 0.42 * 0.62
-    return np.asarray(total / whole * 0.97, dtype=np.float32)
+    return np.asarray(total / whole * 1.03, dtype=np.float32)
 
 
 def _mirrored(n: Normals, finish: Finish, light: Light) -> Field:

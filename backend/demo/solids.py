@@ -167,7 +167,7 @@ def turn(
     lift: float = 0.0,
     relight: Sequence[Relight] = (),
 ) -> Surface:
-    """Draw a turned solid. `relight` change its colours before they are lit (ribbons, weaves, a bulb behind a shade)."""
+    """Draw a turned solid. `relight` changes its colours before they are lit (ribbons, weaves, a bulb in a shade)."""
     seen = surface(studio, Lathe(profile))
     wide = float(profile[:, 0].max())
     if lift:

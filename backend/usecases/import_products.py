@@ -3,6 +3,7 @@
 Each step is one transaction with the place to go on, so an import goes on where it was after any interruption.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from itertools import islice
 from typing import IO
 
 from backend.domain.job import ItemState, JobItem
-from backend.errors import ImageNotFound, InvalidInput, ShelfsightError
+from backend.errors import Conflict, ImageNotFound, InvalidInput, ShelfsightError
 from backend.ports import (
     BlobStore,
     Change,
@@ -24,6 +25,8 @@ from backend.ports import (
     Row,
 )
 from backend.usecases.keep_pictures import KeepPictures, Upload
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class ImportProducts:
                 self._read_on(claim)
             except (InvalidInput, ImageNotFound) as err:  # the file itself is at fault, or gone
                 self.jobs.fail_import(claim, err.code, err.detail)
+            except Conflict:  # the lease ran out and another worker goes on with it; nothing of this step was kept
+                log.warning("import %s was taken over by another worker", claim.job_id)
         finally:
             self._turn.release()
         if self.jobs.imports_due():

@@ -23,9 +23,9 @@ READER = ZipReader(max_picture_bytes=1_000, default_currency="EUR")
 HEADER = "product_id,title,price,in_stock,image\n"
 
 
-def zipped(entries: dict[str, bytes], **options: int) -> io.BytesIO:
+def zipped(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> io.BytesIO:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", **options) as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in entries.items():
             archive.writestr(name, data)
     buffer.seek(0)

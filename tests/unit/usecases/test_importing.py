@@ -67,7 +67,7 @@ def test_an_import_goes_on_where_a_dead_worker_left_it(house: House) -> None:
     rows = "".join(f"P{n:03d},t,1,a.jpg\n" for n in range(150))
     job_id, _ = house.services.open_import("shop", catalog(rows))
     record = house.catalog.record_import
-    steps = []
+    steps: list[object] = []
 
     def die_after_the_first(step, *, lease_seconds):  # type: ignore[no-untyped-def]
         if steps:
@@ -85,6 +85,23 @@ def test_an_import_goes_on_where_a_dead_worker_left_it(house: House) -> None:
     house.work()
     assert [state for _, state, _ in states(house, job_id)] == ["searchable"] * 150
     assert house.vectors.count() == 150
+
+
+def test_an_import_taken_over_by_another_worker_is_left_to_it(house: House) -> None:
+    job_id, _ = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    record = house.catalog.record_import
+
+    def lose_the_lease_first(step, *, lease_seconds):  # type: ignore[no-untyped-def]
+        house.clock.advance(61)
+        house.catalog.return_leases()
+        house.catalog.record_import = record  # type: ignore[method-assign]
+        record(step, lease_seconds=lease_seconds)
+
+    house.catalog.record_import = lose_the_lease_first  # type: ignore[method-assign]
+    assert house.services.import_products() is True
+    assert states(house, job_id) == []
+    house.work()
+    assert states(house, job_id) == [(1, "searchable", None)]
 
 
 def test_a_product_named_twice_keeps_its_last_row(house: House) -> None:

@@ -107,7 +107,7 @@ def test_a_product_not_yet_in_the_index_says_so() -> None:
 def test_opposite_parts_that_cancel_out_still_give_an_answer(house: House) -> None:
     vector = house.embedder.embed_texts(["red"])[0]
     embed = house.embedder.embed_texts
-    house.embedder.embed_texts = lambda texts: np.array([-house.embedder.embed_images([pixels])[0]])  # type: ignore[method-assign, assignment]
+    house.embedder.embed_texts = lambda texts: np.array([-house.embedder.embed_images([pixels])[0]])  # type: ignore[method-assign]
     pixels = house.services.search_products.reader.decode(plain("red"), 32)
     try:
         assert ids(house, image=plain("red"), text="against")[0] == "red"

@@ -116,7 +116,7 @@ def test_a_patch_changes_facts_without_the_model(house: House) -> None:
 def test_patches_that_race_both_count(house: House) -> None:
     house.services.upload_product(product(), upload(RED))
     read = house.catalog.product
-    raced = []
+    raced: list[bool] = []
 
     def read_and_be_overtaken(wanted):  # type: ignore[no-untyped-def]
         record = read(wanted)
