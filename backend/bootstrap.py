@@ -4,6 +4,7 @@ Heavy adapters are imported where they are built, so that a process that does no
 """
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -72,7 +73,8 @@ def stored_space(settings: Settings) -> Space | None:
         return EdgeStore.stored_space(settings.data_dir / "index")
     from backend.vectors.server_store import ServerStore
 
-    return ServerStore.stored_space(_qdrant_client(settings), stores.qdrant_collection)
+    with closing(_qdrant_client(settings)) as client:
+        return ServerStore.stored_space(client, stores.qdrant_collection)
 
 
 def chosen_model(settings: Settings) -> "Choice":
@@ -97,7 +99,8 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
     else:
         from backend.vectors.server_store import ServerStore
 
-        ServerStore.remove(_qdrant_client(settings), settings.stores.qdrant_collection)
+        with closing(_qdrant_client(settings)) as client:
+            ServerStore.remove(client, settings.stores.qdrant_collection)
     _vectors(settings, embedder.space, ledger).close()
     return embedder.space, ledger.due()
 

@@ -15,10 +15,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO, Any
 
 from waitress.server import create_server
 
-from backend.api.app import create_app
+from backend.api.app import InFlight, create_app
 from backend.bootstrap import build
 from backend.errors import DataDirectoryInUse, Misconfigured, ShelfsightError
 from backend.settings import Settings, load_settings
@@ -28,6 +29,7 @@ from workers.tasks import register_tasks
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
+_PARENT_SECONDS = 1.0
 
 
 def main() -> int:
@@ -45,41 +47,27 @@ def main() -> int:
 
 
 def _serve(settings: Settings) -> int:
+    supervisor = os.getppid()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     lock = _engine_lock(settings.data_dir)
     key = settings.door_key()
-    scratch = settings.data_dir / "tmp"
-    shutil.rmtree(scratch, ignore_errors=True)  # uploads an earlier process did not finish receiving
-    scratch.mkdir()
-    tempfile.tempdir = str(scratch)  # uploads of gigabytes must not land in a /tmp that is held in memory
+    _use_scratch(settings.data_dir / "tmp")
     built = build(settings)
     app = create_app(built.services, settings, key=key)
     register_tasks(built.celery, built.services, built.doorbell)
-    # waitress refuses what exceeds this before our code sees it, so it gets the greatest limit of any route
-    try:
-        server = create_server(
-            app,
-            host=settings.server.host,
-            port=settings.server.port,
-            threads=settings.server.threads,
-            max_request_body_size=max(settings.limits.max_import_bytes, settings.limits.max_upload_bytes) + 1_000_000,
-            ident=None,
-        )
-    except OSError as err:
-        raise Misconfigured(f"cannot listen on {settings.server.host}:{settings.server.port}: {err.strerror}") from err
-    port = int(server.effective_port)
+    server = _listening(app, settings)
     worker = WorkerThread(built.celery, threads=settings.worker.threads, name="embedded@shelfsight")
     sweep = SweepThread(built.services.sweep, seconds=settings.worker.sweep_seconds, sole_owner=True)
-    web = threading.Thread(target=server.run, name="web", daemon=True)
     sweep.start()
     worker.start()
-    web.start()
-    _announce(settings.data_dir, settings.server.host, port)
-    log.info("serving on http://%s:%d", settings.server.host, port)
-    stop.wait()
+    threading.Thread(target=server.run, name="web", daemon=True).start()
+    _announce(settings.data_dir, settings.server.host, int(server.effective_port))
+    # where the kernel does not end us with our supervisor (macOS), another parent tells that it is gone
+    while not stop.wait(_PARENT_SECONDS) and os.getppid() == supervisor:
+        pass
     app.config["DRAINING"].set()  # new requests get 503 from here on
     _wait_for_requests(app.config["IN_FLIGHT"])
     # server.close() from this thread would write stray bytes into reused file descriptors: only the threads are ended
@@ -93,8 +81,8 @@ def _serve(settings: Settings) -> int:
     os._exit(0 if ended else 1)  # the daemon threads of waitress and Celery have no other way to end
 
 
-def _engine_lock(data_dir: Path):  # type: ignore[no-untyped-def]
-    """Waits a moment for a server that is just being killed; two engines must never open one index."""
+def _engine_lock(data_dir: Path) -> IO[str]:
+    """Lock the engine, waiting for a server that is just being killed; two engines must never open one index."""
     lock = (data_dir / "engine.lock").open("a+")
     until = time.monotonic() + 10
     while True:
@@ -108,17 +96,38 @@ def _engine_lock(data_dir: Path):  # type: ignore[no-untyped-def]
             return lock
 
 
+def _use_scratch(folder: Path) -> None:
+    """Receive uploads inside the data directory: gigabytes must not land in a /tmp that is held in memory."""
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier process did not finish receiving
+    folder.mkdir()
+    tempfile.tempdir = str(folder)
+
+
+def _listening(app: Any, settings: Settings) -> Any:
+    """A waitress server that is bound but not running yet. Raises `Misconfigured` when the address is taken."""
+    # waitress refuses what exceeds this before our code sees it, so it gets the greatest limit of any route
+    most = max(settings.limits.max_import_bytes, settings.limits.max_upload_bytes) + 1_000_000
+    host, port = settings.server.host, settings.server.port
+    try:
+        return create_server(
+            app, host=host, port=port, threads=settings.server.threads, max_request_body_size=most, ident=None
+        )
+    except OSError as err:
+        raise Misconfigured(f"cannot listen on {host}:{port}: {err.strerror}; choose another with --port") from err
+
+
 def _announce(data_dir: Path, host: str, port: int) -> None:
     """Tell the command line where the server listens; written whole or not at all."""
     shown = f"[{host}]" if ":" in host else host
     partial = data_dir / "server.json.partial"
     partial.write_text(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}))
     partial.replace(data_dir / "server.json")
+    log.info("serving on http://%s:%d", shown, port)
 
 
-def _wait_for_requests(in_flight: "threading.Semaphore | object") -> None:
+def _wait_for_requests(in_flight: InFlight) -> None:
     until = time.monotonic() + _DRAIN_SECONDS
-    while int(getattr(in_flight, "value", 0)) and time.monotonic() < until:
+    while in_flight.value and time.monotonic() < until:
         time.sleep(0.02)
 
 

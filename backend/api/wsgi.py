@@ -13,4 +13,5 @@ def application() -> OpenAPI:
     settings = load_settings()
     if settings.embedded:
         raise Misconfigured("several processes cannot share an embedded index: set SHELFSIGHT_STORES__QDRANT_URL")
-    return create_app(build(settings).services, settings, key=settings.door_key(always=True))
+    key = settings.door_key(always=True)
+    return create_app(build(settings).services, settings, key=key)
