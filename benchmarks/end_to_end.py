@@ -7,7 +7,7 @@ Starts a server of its own with the packaged encoder, ingests the clothing catal
 - for the test split as queries against the rest: the mean share of the query's category among the first 10,
 - whether every match under a category and price filter satisfies it,
 - P@10 of the ten class names as words, by pictures only (titles are not searched),
-- latencies of searches over HTTP.
+- how long a search takes over HTTP, and how long a new picture and a new price take to be searchable.
 """
 
 import csv
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from backend.cli.ingest import ingest
 from backend.embedding.packaged.encoder import PackagedEncoder
 from backend.imaging.decode import decode
 from backend.imaging.limits import PictureLimits
+from backend.settings import WorkerSettings
 from tests.installation import Installation
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = 320
-BATCH = 32
+FRESH = 60
 WORDS = {  # a shopper's word -> the category it means
     "dress": "dress",
     "hat": "hat",
@@ -61,19 +63,26 @@ def main(arguments: Sequence[str]) -> None:
                 print(f"ingest: {outcome.searchable} of {len(rows)} products searchable in {outcome.seconds:.1f} s")
                 print(f"ingest {rate:.1f} products/s, bare encoder {bare:.1f} pictures/s, ratio {rate / bare:.2f}")
                 print_quality(api, folder, rows)
+                print_freshness(installation, folder, rows)
         finally:
             installation.stop()
 
 
 def bare_rate(folder: Path, rows: Sequence[dict[str, str]], cache: Path) -> float:
-    """Pictures/s of decoding and embedding alone, one thread, batches as the worker makes them."""
+    """Pictures/s of decoding and embedding alone, on as many threads and in batches as the worker has them."""
+    worker = WorkerSettings()
     encoder = PackagedEncoder(cache, threads=1)
     files = [(folder / row["image"]).read_bytes() for row in rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]]
+    batches = [files[begin : begin + worker.batch] for begin in range(0, len(files), worker.batch)]
     limits = PictureLimits()
-    encoder.embed_images([decode(files[0], encoder.picture_side, limits)] * BATCH)  # warm
+
+    def embed(batch: Sequence[bytes]) -> None:
+        encoder.embed_images([decode(data, encoder.picture_side, limits) for data in batch])
+
+    embed(batches[0])  # warm
     started = time.perf_counter()
-    for begin in range(0, len(files), BATCH):
-        encoder.embed_images([decode(data, encoder.picture_side, limits) for data in files[begin : begin + BATCH]])
+    with ThreadPoolExecutor(worker.threads) as pool:
+        list(pool.map(embed, batches))
     return len(files) / (time.perf_counter() - started)
 
 
@@ -94,6 +103,27 @@ def print_quality(api: Api, folder: Path, rows: Sequence[dict[str, str]]) -> Non
     precision = {word: word_precision(api, word, name) for word, name in WORDS.items()}
     print("words P@10: " + ", ".join(f"{word} {value:.1f}" for word, value in precision.items()))
     print(f"words P@10: mean {statistics.mean(precision.values()):.2f} over {len(precision)} class names")
+
+
+def print_freshness(installation: Installation, folder: Path, rows: Sequence[dict[str, str]]) -> None:
+    """From the first byte of an upload, or of a change of price, until a search shows it; nothing else is running."""
+    accepted, uploads, prices = [], [], []
+    for number, row in enumerate(rows[:FRESH]):
+        name, picture = f"fresh-{number}", (folder / row["image"]).read_bytes()
+        started = time.perf_counter()
+        installation.put(name, picture, price=1)
+        accepted.append((time.perf_counter() - started) * 1e3)
+        while installation.get(f"/v1/products/{name}")["state"] != "searchable":
+            time.sleep(0.002)
+        uploads.append((time.perf_counter() - started) * 1e3)
+        started = time.perf_counter()
+        installation.http.patch(f"{installation.url}/v1/products/{name}", json={"price": 2}).raise_for_status()
+        wanted = {"product_id": name, "price": {"gte": 2}}
+        while not installation.search(text="dress", limit=1, filter=wanted):
+            time.sleep(0.002)
+        prices.append((time.perf_counter() - started) * 1e3)
+    for what, times in (("upload accepted", accepted), ("picture searchable", uploads), ("price searchable", prices)):
+        print(f"{what}: p50 {statistics.median(times):.0f} ms, p95 {sorted(times)[int(len(times) * 0.95)]:.0f} ms")
 
 
 def filtered_share(api: Api, folder: Path, tests: Sequence[dict[str, str]]) -> float:

@@ -30,7 +30,7 @@ def demo(settings: Settings, catalog: Path | None, console: Console, *, stay: bo
     ):
         status = api.get("/v1/status")
         console.print(f"serving on {url} after {time.monotonic() - begun:.1f} s")
-        console.print(f"encoder: {status['model']['name']} - {status['model']['reason']}")
+        console.print(f"encoder: {status['model']['name']} - {status['model']['reason']}", markup=False)
         _load(settings, catalog or _drawn(drawing, settings.data_dir), api, console)
         for title, query in _searches(api):
             results = api.search(query, None)
@@ -65,9 +65,11 @@ def _load(settings: Settings, catalog: Path, api: Api, console: Console) -> None
     wanted = f"{catalog.absolute()} {catalog.stat().st_mtime_ns}" if catalog.exists() else str(catalog)
     if marker.exists() and marker.read_text("utf-8") == wanted:
         counts = api.get("/v1/status")["products"]
-        console.print(f"catalog: {counts['searchable']} products of {catalog} are there from an earlier run")
+        console.print(
+            f"catalog: {counts['searchable']} products of {catalog} are there from an earlier run", markup=False
+        )
         return
-    console.print(f"catalog: {catalog}")
+    console.print(f"catalog: {catalog}", markup=False)
     report(ingest(api, catalog, console), console)
     marker.write_text(wanted, "utf-8")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from backend.cli.client import Api
 from backend.errors import InvalidCsv, MissingColumn, PictureMissing
@@ -85,12 +86,13 @@ def report(outcome: Outcome, console: Console) -> None:
         f"[bold]{outcome.searchable} searchable[/bold]{others} in {outcome.seconds:.1f} s ({rate:.1f} products/s)"
     )
     if outcome.ignored_columns:
-        console.print(f"ignored columns: {', '.join(outcome.ignored_columns)}")
+        console.print(f"ignored columns: {', '.join(outcome.ignored_columns)}", markup=False)
     if not outcome.failures:
         return
     table = Table("row", "product", "code", "reason", title=f"{len(outcome.failures)} rows failed")
     for item in outcome.failures[:SHOWN_FAILURES]:
-        table.add_row(str(item["row"]), item["product_id"] or "", item["code"] or "", item["detail"] or "")
+        words = (str(item[name] or "") for name in ("row", "product_id", "code", "detail"))
+        table.add_row(*(Text(word) for word in words))  # Text: what a file says is shown, never read as markup
     console.print(table)
     if len(outcome.failures) > SHOWN_FAILURES:
         console.print(f"and {len(outcome.failures) - SHOWN_FAILURES} more: GET /v1/jobs/<job>/items?state=failed")

@@ -9,9 +9,10 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from backend.errors import Misconfigured, ShelfsightError
-from backend.settings import Settings, load_settings
+from backend.settings import load_settings
 
 app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -29,17 +30,19 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ShelfsightError as err:
-        Console(stderr=True).print(f"[red]{err.code}[/red]: {err.detail}", highlight=False)
+        _complain(err.code, err.detail)
         if err.mend != err.detail and err.code != "api_error":
-            Console(stderr=True).print(err.mend, highlight=False)
+            _complain("", err.mend)
         raise typer.Exit(err.exit_status if isinstance(err, Misconfigured) else EXIT_ERROR) from None
     except httpx.HTTPError as err:
-        Console(stderr=True).print(f"[red]no answer from the server[/red]: {err}", highlight=False)
+        _complain("no answer from the server", str(err))
         raise typer.Exit(EXIT_ERROR) from None
 
 
-def _settings(**given: object) -> Settings:
-    return load_settings(**{name: value for name, value in given.items() if value is not None})
+def _complain(what: str, detail: str) -> None:
+    """A line on stderr; what others wrote is shown as it is, never read as markup."""
+    line = Text(f"{what}: " if what else "", style="red")
+    Console(stderr=True).print(line.append(detail, style="default"))
 
 
 @app.command()
@@ -48,26 +51,26 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Run everything on this machine: API, worker, index and broker. Ctrl-C stops it."""
-    import os  # noqa: PLC0415 - children read the same variables this process was given
+    import os
 
-    from backend.cli.supervisor import Supervisor  # noqa: PLC0415 - commands pay only for what they use
+    from backend.cli.supervisor import Supervisor
 
     with _told():
         for name, value in (("SHELFSIGHT_SERVER__HOST", host), ("SHELFSIGHT_SERVER__PORT", port)):
             if value is not None:
                 os.environ[name] = str(value)
-        settings = _settings()
+        settings = load_settings()
         settings.door_key()
-        raise typer.Exit(Supervisor(settings, lambda line: console.print(line, highlight=False)).run())
+        raise typer.Exit(Supervisor(settings, lambda line: console.print(line, highlight=False, markup=False)).run())
 
 
 @app.command()
 def worker() -> None:
     """Run a worker of its own (server mode: Qdrant, a broker and a catalog that are servers)."""
-    import os  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+    import os
+    import sys
 
-    from backend.cli.supervisor import ALLOCATOR  # noqa: PLC0415
+    from backend.cli.supervisor import ALLOCATOR
 
     os.environ.update(ALLOCATOR)
     os.execv(sys.executable, [sys.executable, "-m", "workers.standalone"])  # noqa: S606 - our own command
@@ -79,10 +82,10 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep serving until Ctrl-C.")] = True,
 ) -> None:
     """Start everything, load a demo catalog, search three times, and keep serving."""
-    from backend.cli.demo import demo as run  # noqa: PLC0415
+    from backend.cli.demo import demo as run
 
     with _told():
-        run(_settings(), catalog, console, stay=stay)
+        run(load_settings(), catalog, console, stay=stay)
 
 
 @app.command()
@@ -92,11 +95,11 @@ def ingest(
     merchant: Merchant = "default",
 ) -> None:
     """Import a catalog with pictures beside it, and wait until every row is searchable or has a reason."""
-    from backend.cli.client import running  # noqa: PLC0415
-    from backend.cli.ingest import ingest as send  # noqa: PLC0415
-    from backend.cli.ingest import report  # noqa: PLC0415
+    from backend.cli.client import running
+    from backend.cli.ingest import ingest as send
+    from backend.cli.ingest import report
 
-    with _told(), running(_settings(), url=url, merchant=merchant) as api:
+    with _told(), running(load_settings(), url=url, merchant=merchant) as api:
         outcome = send(api, catalog, console)
         report(outcome, console)
     if outcome.failures:
@@ -119,8 +122,8 @@ def search(  # noqa: PLR0917 - each option of the command is a parameter
     merchant: Merchant = "default",
 ) -> None:
     """Search by a picture or by words, with filters."""
-    from backend.cli.client import running  # noqa: PLC0415
-    from backend.cli.results import contact_sheet, results_table  # noqa: PLC0415
+    from backend.cli.client import running
+    from backend.cli.results import contact_sheet, results_table
 
     price = {name: value for name, value in (("gte", min_price), ("lte", max_price)) if value is not None}
     chosen = {"category": category, "brand": brand, "price": price, "in_stock": in_stock}
@@ -128,7 +131,7 @@ def search(  # noqa: PLR0917 - each option of the command is a parameter
     picture = Path(wanted) if Path(wanted).is_file() else None
     if picture is None:
         body["text"] = wanted
-    with _told(), running(_settings(), url=url, merchant=merchant) as api:
+    with _told(), running(load_settings(), url=url, merchant=merchant) as api:
         results = api.search(body, picture)
         console.print(results_table(results, wanted))
         console.print(f"{len(results['matches'])} products in {results['took_ms']['total']:.0f} ms")
@@ -140,10 +143,10 @@ def search(  # noqa: PLR0917 - each option of the command is a parameter
 @app.command()
 def status(url: Url = None, merchant: Merchant = "default") -> None:
     """Show counts, queue, index and encoder of the running server."""
-    from backend.cli.client import Api, announced  # noqa: PLC0415
+    from backend.cli.client import Api, announced
 
     with _told():
-        settings = _settings()
+        settings = load_settings()
         address = url or announced(settings.data_dir)
         if address is None:
             raise Misconfigured(f"no server runs on {settings.data_dir}; start one with `shelfsight serve`")
@@ -159,20 +162,22 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     )
     model = found["model"]
     table.add_row("encoder", f"{model['name']}, {model['dimension']} dimensions, {model['fingerprint']}")
-    table.add_row("", model["reason"])
+    table.add_row("", Text(model["reason"]))
     console.print(table)
 
 
 @app.command()
 def doctor() -> None:
     """Examine the installation: each part is ok, or what to do about it."""
-    from backend.cli.doctor import examine  # noqa: PLC0415
+    from backend.cli.doctor import examine
 
     with _told():
-        findings = list(examine(_settings()))
+        findings = list(examine(load_settings()))
     table = Table("", "part", "found", "what to do")
     for item in findings:
-        table.add_row("[red]x[/red]" if item.mend else "[green]ok[/green]", item.part, item.found, item.mend)
+        table.add_row(
+            "[red]x[/red]" if item.mend else "[green]ok[/green]", item.part, Text(item.found), Text(item.mend)
+        )
     console.print(table)
     if any(item.mend for item in findings):
         raise typer.Exit(1)
@@ -183,11 +188,11 @@ def reindex(
     model: Annotated[str, typer.Option(help="The encoder to build the index with: packaged, a hub name or a folder.")],
 ) -> None:
     """Change the encoder: start a new index and make every product due again. The server must be stopped."""
-    from backend.bootstrap import rebuild_index  # noqa: PLC0415
-    from backend.cli.supervisor import hold  # noqa: PLC0415
+    from backend.bootstrap import rebuild_index
+    from backend.cli.supervisor import hold
 
     with _told():
-        settings = _settings()
+        settings = load_settings()
         with hold(settings.data_dir):
             space, due = rebuild_index(settings, model)
     console.print(f"the index is new, for {space.model} ({space.dimension} dimensions); {due} products are due.")

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from backend.cli.client import Api
 
@@ -24,15 +25,15 @@ li img{width:100%;height:190px;object-fit:contain}
 
 def results_table(results: dict[str, Any], title: str) -> Table:
     """Matches as a table for the terminal."""
-    table = Table("", "score", "product", "title", "category", "price", "stock", title=title)
+    table = Table("", "score", "product", "title", "category", "price", "stock", title=Text(title))
     for number, match in enumerate(results["matches"], 1):
         product = match["product"]
         table.add_row(
             str(number),
             f"{match['score']:.3f}",
             match["product_id"],
-            product["title"],
-            product["category"],
+            Text(product["title"]),  # Text: a merchant's words are shown as they are, never read as markup
+            Text(product["category"]),
             price_text(product),
             "yes" if product["in_stock"] else "no",
         )
