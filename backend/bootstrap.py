@@ -198,6 +198,7 @@ def _services(
     doorbell: "CeleryDoorbell",
 ) -> Services:
     from backend.blobs.filesystem import FilesystemBlobs
+    from backend.blobs.import_files import FilesystemImportFiles
     from backend.imaging.limits import PictureLimits
     from backend.imaging.reader import PillowReader
     from backend.manifests.archive import ZipReader
@@ -213,8 +214,7 @@ def _services(
         )
     )
     blobs = FilesystemBlobs(settings.data_dir / "pictures")
-    # a store of their own: a picture and an import file must never be the same blob, or purging one takes the other
-    sources = FilesystemBlobs(settings.data_dir / "imports")
+    files = FilesystemImportFiles(settings.data_dir / "imports")
     manifests = ZipReader(max_picture_bytes=limits.max_image_bytes, default_currency=settings.currency)
     keep = KeepPictures(reader, blobs, limits.max_pictures)
 
@@ -228,8 +228,8 @@ def _services(
         delete_product=DeleteProduct(catalog, doorbell),
         read_product=ReadProduct(catalog),
         read_image=ReadImage(catalog, blobs, reader),
-        open_import=OpenImport(manifests, sources, jobs, doorbell),
-        import_products=ImportProducts(manifests, keep, sources, jobs, doorbell, worker.lease_seconds),
+        open_import=OpenImport(manifests, files, jobs, doorbell),
+        import_products=ImportProducts(manifests, keep, files, jobs, doorbell, worker.lease_seconds),
         reconcile_products=ReconcileProducts(
             catalog, ledger, blobs, reader, embedder, vectors, doorbell, worker.batch, worker.lease_seconds
         ),

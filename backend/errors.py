@@ -215,6 +215,13 @@ class MissingColumn(InvalidInput):
     mend = "Add the column; docs/imports.md has the template."
 
 
+class ImportFileMissing(InvalidInput):
+    """The uploaded file of an import is gone. A state of a job, seen in its ledger only."""
+
+    code = "import_file_missing"
+    mend = "Send the file again."
+
+
 class InvalidCsv(InvalidInput):
     """A row's quoting is broken, it has the wrong number of cells, or it is not UTF-8."""
 

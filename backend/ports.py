@@ -56,6 +56,22 @@ class BlobStore(Protocol):
         ...
 
 
+class ImportFiles(Protocol):
+    """Uploaded files of products, from their upload to their last row. Raises `errors.BlobsUnavailable`."""
+
+    def keep(self, stream: IO[bytes]) -> str:
+        """Store durably under a name of its own, which is returned: the same content twice is two files."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """The file, seekable. Raises `errors.ImportFileMissing`."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove the file; nothing happens when there is none."""
+        ...
+
+
 # --- files of products ------------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from tests.fakes.blob_store import FakeBlobs
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.doorbell import FakeDoorbell
 from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.import_files import FakeImportFiles
 from tests.fakes.vector_store import FakeVectorStore
 
 
@@ -46,7 +47,7 @@ class House:
     settings: Settings = field(default_factory=Settings)
     clock: FakeClock = field(default_factory=FakeClock)
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
-    sources: FakeBlobs = field(default_factory=FakeBlobs)
+    files: FakeImportFiles = field(default_factory=FakeImportFiles)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     doorbell: FakeDoorbell = field(default_factory=FakeDoorbell)
     batch: int = 32
@@ -77,8 +78,8 @@ class House:
             delete_product=DeleteProduct(catalog, doorbell),
             read_product=ReadProduct(catalog),
             read_image=ReadImage(catalog, self.blobs, reader),
-            open_import=OpenImport(manifests, self.sources, catalog, doorbell),
-            import_products=ImportProducts(manifests, keep, self.sources, catalog, doorbell, lease_seconds=60),
+            open_import=OpenImport(manifests, self.files, catalog, doorbell),
+            import_products=ImportProducts(manifests, keep, self.files, catalog, doorbell, lease_seconds=60),
             reconcile_products=ReconcileProducts(
                 catalog, catalog, self.blobs, reader, embedder, vectors, doorbell, self.batch, lease_seconds=60
             ),

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from backend import errors
+from backend.blobs.durable import CHUNK_BYTES, flush_directory, unavailable
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 """What a sha-256 in hex looks like. Nothing else becomes part of a path, so no path can be climbed."""
-
-_CHUNK_BYTES: Final = 1 << 20
-"""1 MB: large enough that the system calls cost nothing beside the hashing, small enough for many uploads at once."""
 
 _INCOMING: Final = "incoming"
 
@@ -39,14 +37,14 @@ class FilesystemBlobs:
         self._root = root
         self._incoming = root / _INCOMING
         self._anchored: set[Path] = set()
-        with _unavailable("written"):
+        with unavailable("written"):
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._remove_stale(time.time() - stale_seconds)
 
     def put(self, data: bytes) -> str:
         """Store durably and return the content hash. Raises `errors.BlobsUnavailable`, leaving nothing behind."""
         content_hash = hashlib.sha256(data).hexdigest()
-        with _unavailable("written"):
+        with unavailable("written"):
             if not self._is_whole(content_hash, len(data)):
                 with self._temporary() as (path, file):
                     file.write(data)
@@ -61,13 +59,13 @@ class FilesystemBlobs:
         """
         digest, size = hashlib.sha256(), 0
         with self._temporary() as (path, file):
-            while chunk := stream.read(_CHUNK_BYTES):
+            while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
-                with _unavailable("written"):
+                with unavailable("written"):
                     file.write(chunk)
             content_hash = digest.hexdigest()
-            with _unavailable("written"):
+            with unavailable("written"):
                 if not self._is_whole(content_hash, size):
                     self._publish(path, file, content_hash)
                 self._anchor(content_hash)
@@ -75,14 +73,14 @@ class FilesystemBlobs:
 
     def get(self, content_hash: str) -> bytes:
         """The bytes. Raises `errors.ImageNotFound`, `errors.BlobsUnavailable`."""
-        with self.open(content_hash) as file, _unavailable("read"):
+        with self.open(content_hash) as file, unavailable("read"):
             return file.read()
 
     def open(self, content_hash: str) -> IO[bytes]:
         """The bytes as a seekable file, to be closed by the caller. Raises as `get` does."""
         if not _HASH.fullmatch(content_hash):
             raise errors.ImageNotFound
-        with _unavailable("read"):
+        with unavailable("read"):
             try:
                 return self._path(content_hash).open("rb")
             except FileNotFoundError as err:
@@ -91,7 +89,7 @@ class FilesystemBlobs:
     def delete(self, content_hash: str) -> None:
         """Remove the bytes. Not flushed to the disk: after a power loss the blob may be back, and is only unused."""
         if _HASH.fullmatch(content_hash):
-            with _unavailable("written"):
+            with unavailable("written"):
                 self._path(content_hash).unlink(missing_ok=True)
 
     def _path(self, content_hash: str) -> Path:
@@ -108,7 +106,7 @@ class FilesystemBlobs:
     def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
         """A new file on the blobs' own file system (a rename across two is a copy), gone afterwards unless renamed."""
         path = self._incoming / f"{uuid.uuid4().hex}.part"
-        with _unavailable("written"):
+        with unavailable("written"):
             file = path.open("xb")
         try:
             yield path, file
@@ -134,10 +132,10 @@ class FilesystemBlobs:
         this call too promises that they stay. A flush takes milliseconds, hence none that is not needed.
         """
         leaf = self._path(content_hash).parent
-        _flush_directory(leaf)
+        flush_directory(leaf)
         for directory in (leaf, leaf.parent):
             if directory not in self._anchored:
-                _flush_directory(directory.parent)
+                flush_directory(directory.parent)
                 self._anchored.add(directory)
 
     def _remove_stale(self, before: float) -> None:
@@ -145,20 +143,3 @@ class FilesystemBlobs:
             with suppress(FileNotFoundError):  # another process finished or cleaned it meanwhile
                 if path.stat().st_mtime < before:
                     path.unlink()
-
-
-@contextmanager
-def _unavailable(done: str) -> Iterator[None]:
-    """OSError (no space, read-only, no permission, a vanished mount) -> `errors.BlobsUnavailable` with the reason."""
-    try:
-        yield
-    except OSError as err:
-        raise errors.BlobsUnavailable(f"The picture store cannot be {done}: {err.strerror or err}.") from err
-
-
-def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,12 +12,12 @@ from itertools import islice
 from typing import IO
 
 from backend.domain.job import ItemState, JobItem
-from backend.errors import Conflict, ImageNotFound, InvalidInput, ShelfsightError
+from backend.errors import Conflict, InvalidInput, ShelfsightError
 from backend.ports import (
-    BlobStore,
     Change,
     Doorbell,
     ImportClaim,
+    ImportFiles,
     ImportStep,
     Jobs,
     Manifest,
@@ -34,7 +34,7 @@ class OpenImport:
     """Accept a file: checked as a whole, stored, and given a job."""
 
     manifests: ManifestReader
-    blobs: BlobStore
+    files: ImportFiles
     jobs: Jobs
     doorbell: Doorbell
 
@@ -43,7 +43,7 @@ class OpenImport:
         with self.manifests.open(source, merchant) as manifest:
             ignored = manifest.ignored_columns
         source.seek(0)
-        job_id = self.jobs.open_import(merchant, self.blobs.put_stream(source))
+        job_id = self.jobs.open_import(merchant, self.files.keep(source))
         self.doorbell.ring_imports()
         return job_id, ignored
 
@@ -58,7 +58,7 @@ class ImportProducts:
 
     manifests: ManifestReader
     keep_pictures: KeepPictures
-    blobs: BlobStore
+    files: ImportFiles
     jobs: Jobs
     doorbell: Doorbell
     lease_seconds: float
@@ -76,8 +76,9 @@ class ImportProducts:
                 return False
             try:
                 self._read_on(claim)
-            except (InvalidInput, ImageNotFound) as err:  # the file itself is at fault, or gone
+            except InvalidInput as err:  # the file itself is at fault, or gone
                 self.jobs.fail_import(claim, err.code, err.detail)
+                self.files.delete(claim.source)
             except Conflict:  # the lease ran out and another worker goes on with it; nothing of this step was kept
                 log.warning("import %s was taken over by another worker", claim.job_id)
         finally:
@@ -88,7 +89,7 @@ class ImportProducts:
 
     def _read_on(self, claim: ImportClaim) -> None:
         until = time.monotonic() + self.seconds
-        with self.blobs.open(claim.source) as source, self.manifests.open(source, claim.merchant) as manifest:
+        with self.files.open(claim.source) as source, self.manifests.open(source, claim.merchant) as manifest:
             rows = manifest.rows(first=claim.next_row)
             next_row = claim.next_row
             while True:
@@ -97,10 +98,11 @@ class ImportProducts:
                 self.doorbell.ring_products()
                 next_row = step.next_row
                 if step.total is not None:
-                    return
+                    break
                 if time.monotonic() > until:
                     self.jobs.yield_import(claim)
                     return
+        self.files.delete(claim.source)
 
     def _step(self, claim: ImportClaim, manifest: Manifest, rows: list[Row], next_row: int) -> ImportStep:
         changes: list[Change] = []

@@ -111,6 +111,17 @@ def test_a_product_named_twice_keeps_its_last_row(house: House) -> None:
     assert house.services.read_product(key("A")).product.title == "second"
 
 
+def test_the_file_goes_with_its_last_row_and_not_before(house: House) -> None:
+    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    assert len(house.files.contents) == 2
+    house.services.import_products()
+    assert len(house.files.contents) == 1
+    house.work()
+    assert house.files.contents == {}
+    assert house.services.read_product(key("A")).version == 2
+
+
 def test_an_empty_catalog_is_done_at_once(house: House) -> None:
     job_id, _ = house.services.open_import("shop", catalog(""))
     house.work()
@@ -136,9 +147,9 @@ def test_an_import_whose_file_is_gone_ends_with_a_code(house: House) -> None:
     claim = house.catalog.claim_import(60)
     assert claim is not None
     house.catalog.yield_import(claim)
-    house.sources.delete(claim.source)
+    house.files.delete(claim.source)
     house.work()
-    assert house.services.read_job("shop", job_id).code == "image_not_found"
+    assert house.services.read_job("shop", job_id).code == "import_file_missing"
 
 
 def test_another_merchants_job_is_not_there(house: House) -> None:

@@ -1,0 +1,66 @@
+"""The port `ImportFiles` on a directory: files of products between their upload and their last row."""
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from backend import errors
+from backend.blobs.durable import CHUNK_BYTES, flush_directory, unavailable
+
+_NAME: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class FilesystemImportFiles:
+    """One file per import under `root/<name>`. Names are random: two uploads of one content are two files.
+
+    So an import that ends can remove its file without asking who else might need the same bytes.
+    """
+
+    def __init__(self, root: Path, stale_seconds: float = 3600.0) -> None:
+        """Make the directory; remove what died with its process: parts nobody has written to for `stale_seconds`."""
+        self._root = root
+        with unavailable("written"):
+            root.mkdir(parents=True, exist_ok=True)
+            flush_directory(root.parent)
+            for path in root.glob("*.part"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < time.time() - stale_seconds:
+                        path.unlink()
+
+    def keep(self, stream: IO[bytes]) -> str:
+        """Store durably, from where the stream stands to its end, under a new name, which is returned."""
+        name = secrets.token_hex(16)
+        part = self._root / f"{name}.part"
+        try:
+            with unavailable("written"), part.open("xb") as file:
+                while chunk := stream.read(CHUNK_BYTES):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            with unavailable("written"):
+                part.replace(self._root / name)
+                flush_directory(self._root)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        return name
+
+    def open(self, name: str) -> IO[bytes]:
+        """The file, to be closed by the caller. Raises `errors.ImportFileMissing`."""
+        if not _NAME.fullmatch(name):
+            raise errors.ImportFileMissing
+        with unavailable("read"):
+            try:
+                return (self._root / name).open("rb")
+            except FileNotFoundError as err:
+                raise errors.ImportFileMissing from err
+
+    def delete(self, name: str) -> None:
+        """Remove the file; nothing happens when there is none."""
+        if _NAME.fullmatch(name):
+            with unavailable("written"):
+                (self._root / name).unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""Files of imports, on a disk and in memory."""
+
+import errno
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.blobs.import_files import FilesystemImportFiles
+from backend.errors import BlobsUnavailable, ImportFileMissing
+from backend.ports import ImportFiles
+from tests.fakes.import_files import FakeImportFiles
+
+
+@pytest.fixture(params=["fake", "filesystem"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> ImportFiles:
+    return FakeImportFiles() if request.param == "fake" else FilesystemImportFiles(tmp_path / "imports")
+
+
+class TestImportFiles:
+    def test_what_is_kept_is_read_back_and_can_be_sought_in(self, files: ImportFiles) -> None:
+        name = files.keep(io.BytesIO(b"x" * 3_000_000 + b"end"))
+        with files.open(name) as file:
+            file.seek(-3, io.SEEK_END)
+            assert file.read() == b"end"
+
+    def test_the_same_content_twice_is_two_files_and_one_may_go(self, files: ImportFiles) -> None:
+        first, second = files.keep(io.BytesIO(b"same")), files.keep(io.BytesIO(b"same"))
+        assert first != second
+        files.delete(first)
+        with files.open(second) as file:
+            assert file.read() == b"same"
+
+    @pytest.mark.parametrize("name", ["0" * 32, "../../etc/passwd", "", "nothing"])
+    def test_a_name_that_is_none_is_not_there_and_deleting_it_does_nothing(self, files: ImportFiles, name: str) -> None:
+        files.delete(name)
+        with pytest.raises(ImportFileMissing):
+            files.open(name)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = FilesystemImportFiles(tmp_path / "imports")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BlobsUnavailable, match="No space left"):
+        files.keep(io.BytesIO(b"x"))
+    assert list((tmp_path / "imports").iterdir()) == []
+
+
+def test_parts_of_dead_processes_go_and_fresh_ones_stay(tmp_path: Path) -> None:
+    FilesystemImportFiles(tmp_path)
+    old, fresh = tmp_path / "a.part", tmp_path / "b.part"
+    for path in (old, fresh):
+        path.write_bytes(b"x")
+    os.utime(old, (time.time() - 7_200,) * 2)
+    FilesystemImportFiles(tmp_path)
+    assert (old.exists(), fresh.exists()) == (False, True)
