@@ -50,4 +50,4 @@ def files(request: Request, name: str, *, beside: str) -> list[FileStorage]:
 
 def uploads(found: list[FileStorage]) -> list[Upload]:
     """Files as pictures to keep. Their names are shown again and never used as paths."""
-    return [Upload((file.filename or "")[:200], file.read) for file in found]
+    return [Upload(file.filename or "", file.read) for file in found]

@@ -83,6 +83,14 @@ def merchant_of(value: str) -> str:
     return value
 
 
+def shown(text: str, limit: int = 200) -> str:
+    """What a caller wrote, made safe to store and to show again: short, without control characters and surrogates.
+
+    For names in ledgers and messages only; facts are refused instead of changed.
+    """
+    return re.sub(_CONTROL, "\N{REPLACEMENT CHARACTER}", text[:limit])
+
+
 def price_of(value: object) -> Decimal:
     """An exact price from a decimal string or a JSON number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):

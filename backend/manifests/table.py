@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from backend.domain.product import ProductKey
-from backend.domain.product_facts import product_id_of, product_of
+from backend.domain.product_facts import product_id_of, product_of, shown
 from backend.errors import FieldError, InvalidCsv, InvalidField, InvalidInput, MissingColumn
 from backend.ports import Row
 
@@ -85,8 +85,7 @@ class ProductTable:
             product = product_of(key, _facts(record), default_currency=self._currency)
             return Row(number, product_id, product, _picture_names(record))
         except InvalidInput as err:
-            shown = product_id.encode("utf-8", "replace").decode() if product_id else None
-            return Row(number, shown, error=err)
+            return Row(number, shown(product_id) if product_id else None, error=err)
 
 
 def _known(name: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.domain.picture import Picture, PictureState
+from backend.domain.product_facts import shown
 from backend.errors import (
     FieldError,
     PictureMissing,
@@ -48,7 +49,7 @@ class KeepPictures:
                 picture = self._keep(upload)
             except (UnreadableImage, PictureMissing) as err:
                 refusals.append((f"images[{number}]", err))
-                picture = Picture(None, PictureState.FAILED, err.code, err.detail, upload.name)
+                picture = Picture(None, PictureState.FAILED, err.code, err.detail, shown(upload.name))
             kept.setdefault(picture.content_hash or number, picture)
         if len(refusals) == len(uploads):
             first = refusals[0][1]
@@ -58,4 +59,4 @@ class KeepPictures:
     def _keep(self, upload: Upload) -> Picture:
         data = upload.read()
         self.reader.inspect(data)
-        return Picture(self.blobs.put(data), name=upload.name)
+        return Picture(self.blobs.put(data), name=shown(upload.name))

@@ -99,6 +99,12 @@ def test_a_row_that_is_not_utf8_fails_alone() -> None:
     assert [row.error.code if row.error else None for row in found] == ["csv_invalid", None]
 
 
+def test_a_name_that_no_database_could_store_is_shown_safely() -> None:
+    [row] = rows(b"product_id,image\nA\x00" + b"9" * 400 + b",a.jpg\n")
+    assert row.error is not None
+    assert row.product_id == "A\N{REPLACEMENT CHARACTER}" + "9" * 198
+
+
 def test_reading_goes_on_where_it_was() -> None:
     table = HEADER + "".join(f"A-{n},t,1,true,a.jpg\n" for n in range(1, 6))
     with opened(table) as manifest:

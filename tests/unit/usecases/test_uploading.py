@@ -58,6 +58,12 @@ def test_a_bad_picture_among_good_ones_fails_alone(house: House) -> None:
     assert [item.state for item in record.pictures] == ["searchable", "failed", "searchable"]
 
 
+def test_a_file_name_is_kept_in_a_form_that_can_be_stored_and_shown(house: House) -> None:
+    name = "../../e\x00vil\ud800" + "x" * 500
+    _, kept = house.services.upload_product(product(), [Upload(name, lambda: RED)])
+    assert kept[0].name == ("../../e\N{REPLACEMENT CHARACTER}vil\N{REPLACEMENT CHARACTER}" + "x" * 500)[:200]
+
+
 def test_an_upload_of_bad_pictures_only_changes_nothing(house: House) -> None:
     with pytest.raises(UnreadableImage) as caught:
         house.services.upload_product(product(), upload(b"", b"x" * 50))
