@@ -18,6 +18,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,11 +119,14 @@ def decoded(path: Path, min_side: int) -> Pixels:
 
 
 def embedded(encoder: PackagedEncoder, paths: Sequence[Path], block: int = 64) -> Vectors:
-    """All pictures, `block` of them decoded at a time."""
+    """All pictures, `block` of them decoded at a time, on as many threads as there are cores."""
     blocks = [paths[start : start + block] for start in range(0, len(paths), block)]
-    return np.concatenate(
-        [encoder.embed_images([decoded(path, encoder.picture_side) for path in part]) for part in blocks]
-    )
+
+    def embed(part: Sequence[Path]) -> Vectors:
+        return encoder.embed_images([decoded(path, encoder.picture_side) for path in part])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(embed, blocks)))
 
 
 def ranked_hits(
