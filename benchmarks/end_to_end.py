@@ -11,7 +11,6 @@ Starts a server of its own with the packaged encoder, ingests the clothing catal
 """
 
 import csv
-import os
 import statistics
 import sys
 import tempfile
@@ -29,9 +28,9 @@ from backend.embedding.packaged.encoder import PackagedEncoder
 from backend.imaging.decode import decode
 from backend.imaging.limits import PictureLimits
 from backend.settings import WorkerSettings
+from benchmarks.encoder_quality import CLOTHING
 from tests.installation import Installation
 
-ROOT = Path(__file__).parents[1]
 SAMPLE = 320
 FRESH = 60
 WORDS = {  # a shopper's word -> the category it means
@@ -49,8 +48,7 @@ WORDS = {  # a shopper's word -> the category it means
 
 
 def main(arguments: Sequence[str]) -> None:
-    default = os.environ.get("SHELFSIGHT_CLOTHING", str(ROOT.parent / "shared" / "data" / "clothing"))
-    folder = Path(arguments[0] if arguments else default)
+    folder = Path(arguments[0]) if arguments else CLOTHING
     rows = list(csv.DictReader((folder / "catalog.csv").open(encoding="utf-8")))
     with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
         bare = bare_rate(folder, rows, Path(scratch))

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -21,9 +20,9 @@ from waitress.server import create_server
 
 from backend.api.app import InFlight, create_app
 from backend.bootstrap import build
-from backend.errors import DataDirectoryInUse, Misconfigured, ShelfsightError
-from backend.settings import Settings, load_settings
-from workers.lifecycle import SweepThread, WorkerThread, set_up_logging
+from backend.errors import DataDirectoryInUse, Misconfigured
+from backend.settings import Settings
+from workers.lifecycle import SweepThread, WorkerThread, run_process
 from workers.tasks import register_tasks
 
 log = logging.getLogger(__name__)
@@ -34,23 +33,11 @@ _PARENT_SECONDS = 1.0
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit status."""
-    try:
-        settings = load_settings()
-        set_up_logging(settings.log_level)
-        return _serve(settings)
-    except Misconfigured as err:
-        print(f"{err.code}: {err.detail}", file=sys.stderr)  # noqa: T201 - the supervisor shows this to the person
-        return err.exit_status
-    except ShelfsightError as err:
-        log.error("cannot start: %s: %s", err.code, err.detail)  # noqa: TRY400 - a trace adds nothing to our own errors
-        return 1
+    return run_process(_serve)
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, stop: threading.Event) -> int:
     supervisor = os.getppid()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     lock = _engine_lock(settings.data_dir)
     key = settings.door_key()

@@ -1,6 +1,8 @@
 """Starting and stopping a Celery worker and the sweep, inside a process that may do other things as well."""
 
 import logging
+import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -8,7 +10,8 @@ from celery import Celery
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 
-from backend.errors import Unavailable
+from backend.errors import Misconfigured, ShelfsightError, Unavailable
+from backend.settings import Settings, load_settings
 from backend.usecases.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -21,6 +24,26 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("alembic", "celery", "httpx", "httpx2", "sentence_transformers", "waitress"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def run_process(work: Callable[[Settings, threading.Event], int]) -> int:
+    """Run a process from its settings until SIGTERM or SIGINT sets the event it is given. Returns the exit status.
+
+    A `Misconfigured` is printed plainly, for a person has to read it; any other error of ours is a line in the log.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = load_settings()
+        set_up_logging(settings.log_level)
+        return work(settings, stop)
+    except Misconfigured as err:
+        print(f"{err.code}: {err.detail}", file=sys.stderr)  # noqa: T201 - see above
+        return err.exit_status
+    except ShelfsightError as err:
+        log.error("cannot start: %s: %s", err.code, err.detail)  # noqa: TRY400 - a trace adds nothing to our own errors
+        return 1
 
 
 class WorkerThread:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from backend.cli.client import Api
 from backend.errors import InvalidCsv, MissingColumn, PictureMissing
+from backend.manifests.table import PICTURE_SEPARATOR, PICTURES
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 PART_BYTES = 256_000_000  # pictures per ZIP: bounds the disk used for the moment and what a broken connection costs
 POLL_SECONDS = 0.25
 SHOWN_FAILURES = 50
-
-_PICTURE_COLUMNS = ("image", "images")
 
 
 @dataclass(slots=True)
@@ -137,7 +136,7 @@ def _header(catalog: Path, reader: "Reader") -> list[str]:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as err:
         raise InvalidCsv(f"{catalog}: the header cannot be read: {err}") from err
-    if "product_id" not in header or not any(name in header for name in _PICTURE_COLUMNS):
+    if "product_id" not in header or not any(name in header for name in PICTURES):
         raise MissingColumn(f"{catalog} needs the columns product_id and image; its header has: {', '.join(header)}")
     return header
 
@@ -168,8 +167,8 @@ class _Packed:
     def row(self, header: list[str], cells: list[str]) -> list[str]:
         """The row with its pictures' names in the ZIP; what is not there keeps its name and fails by it."""
         return [
-            "|".join(self._pack(name.strip()) for name in cell.split("|") if name.strip())
-            if index < len(header) and header[index] in _PICTURE_COLUMNS
+            PICTURE_SEPARATOR.join(self._pack(name.strip()) for name in cell.split(PICTURE_SEPARATOR) if name.strip())
+            if index < len(header) and header[index] in PICTURES
             else cell
             for index, cell in enumerate(cells)
         ]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from backend.domain.job import JobKind
 from backend.domain.product import ProductKey
-from backend.errors import ProductNotFound
 from backend.ports import Accepted, Catalog, Change, Doorbell
+from backend.usecases.read_product import live_product
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,7 @@ class DeleteProduct:
 
     def __call__(self, key: ProductKey) -> Accepted:
         """Raises `ProductNotFound` when there is no such product (any more)."""
-        record = self.catalog.product(key)
-        if record is None or record.deleted:
-            raise ProductNotFound
+        live_product(self.catalog, key)
         [accepted] = self.catalog.accept([Change(key, None)], JobKind.DELETE)
         self.doorbell.ring_products()
         return accepted

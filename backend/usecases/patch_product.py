@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from backend.domain.job import JobKind
 from backend.domain.product import ProductKey
 from backend.domain.product_facts import facts_of, product_of
-from backend.errors import Conflict, ProductNotFound
+from backend.errors import Conflict
 from backend.ports import Accepted, Catalog, Change, Doorbell
+from backend.usecases.read_product import live_product
 
 _TRIES = 5  # each loss means somebody else succeeded; five in a row needs a stampede on one product
 
@@ -23,9 +24,7 @@ class PatchProduct:
     def __call__(self, key: ProductKey, patch: Mapping[str, object]) -> Accepted:
         """Merge and accept. Raises `ProductNotFound`, `InvalidField`, `UnknownField`, or after races `Conflict`."""
         for _ in range(_TRIES):
-            record = self.catalog.product(key)
-            if record is None or record.deleted:
-                raise ProductNotFound
+            record = live_product(self.catalog, key)
             facts = _merged(facts_of(record.product), patch)
             product = product_of(key, facts, default_currency=self.default_currency)
             try:

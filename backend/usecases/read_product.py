@@ -7,6 +7,14 @@ from backend.errors import ImageNotFound, ProductNotFound
 from backend.ports import BlobStore, Catalog, PictureReader
 
 
+def live_product(catalog: Catalog, key: ProductKey, *, field: str | None = None) -> ProductRecord:
+    """The product's row. Raises `ProductNotFound` (naming the caller's `field`) when there is none or it is deleted."""
+    record = catalog.product(key)
+    if record is None or record.deleted:
+        raise ProductNotFound(field=field)
+    return record
+
+
 @dataclass(frozen=True)
 class ReadProduct:
     """The product's row as it is now."""
@@ -15,10 +23,7 @@ class ReadProduct:
 
     def __call__(self, key: ProductKey) -> ProductRecord:
         """Raises `ProductNotFound`."""
-        record = self.catalog.product(key)
-        if record is None or record.deleted:
-            raise ProductNotFound
-        return record
+        return live_product(self.catalog, key)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Query, Results
-from backend.errors import ImageNotFound, ProductNotFound, ProductNotSearchable, QueryMissing
+from backend.errors import ImageNotFound, ProductNotSearchable, QueryMissing
 from backend.ports import BlobStore, Catalog, Embedder, PictureReader, VectorStore
+from backend.usecases.read_product import live_product
 
 _MAX_EXCLUDED = 1_000  # deletes waiting for the index; more than that is a mass delete, done in seconds
 
@@ -85,9 +86,7 @@ class SearchProducts:
 
     def _product_vector(self, key: ProductKey) -> Vector:
         """The mean of a product's pictures."""
-        record = self.catalog.product(key)
-        if record is None or record.deleted:
-            raise ProductNotFound(field="product_id")
+        live_product(self.catalog, key, field="product_id")
         vectors = list(self.vectors.vectors_of(key).values())
         if not vectors:
             raise ProductNotSearchable(field="product_id")
