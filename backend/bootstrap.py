@@ -4,6 +4,7 @@ Heavy adapters are imported where they are built, so that a process that does no
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backend.errors import Misconfigured
-from backend.ports import Embedder, Ledger, Space, VectorStore
+from backend.ports import (
+    BlobStore,
+    Catalog,
+    Doorbell,
+    Embedder,
+    ImportFiles,
+    Jobs,
+    Ledger,
+    Space,
+    VectorStore,
+)
 from backend.settings import Settings
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.import_products import ImportProducts, OpenImport
@@ -49,19 +60,55 @@ class Built:
     doorbell: "CeleryDoorbell"
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Everything outside that the use cases stand on. `close` flushes and lets go of it."""
+
+    catalog: Catalog
+    ledger: Ledger
+    jobs: Jobs
+    blobs: BlobStore
+    files: ImportFiles
+    embedder: Embedder
+    vectors: VectorStore
+    doorbell: Doorbell
+    model_reason: str
+    close: Callable[[], None]
+
+
 def build(settings: Settings) -> Built:
     """Everything a process needs, opened and checked against the index. Loads the encoder: seconds, once.
 
     Raises `Misconfigured` (a person has to act) or `Unavailable` (a part is down).
     """
+    from backend.blobs.filesystem import FilesystemBlobs
+    from backend.blobs.import_files import FilesystemImportFiles
+
     catalog, ledger, jobs = _catalog(settings)
-    embedder, choice = _embedder(settings, settings.model, stored_space(settings))
+    stored = stored_space(settings)
+    embedder, choice = _embedder(settings, settings.model, stored)
     log.info("encoder: %s (%s)", choice.model, choice.reason)
     _warm_up(embedder)
-    vectors = _vectors(settings, embedder.space, ledger)
-    broker_url = _broker_url(settings)
-    celery, doorbell = _queue(broker_url)
-    return Built(_services(settings, (catalog, ledger, jobs), embedder, choice, vectors, doorbell), celery, doorbell)
+    vectors = _vectors(settings, embedder.space, stored, ledger)
+    celery, doorbell = _queue(_broker_url(settings))
+
+    def close() -> None:
+        vectors.close()
+        doorbell.close()
+
+    parts = Parts(
+        catalog=catalog,
+        ledger=ledger,
+        jobs=jobs,
+        blobs=FilesystemBlobs(settings.data_dir / "pictures"),
+        files=FilesystemImportFiles(settings.data_dir / "imports"),
+        embedder=embedder,
+        vectors=vectors,
+        doorbell=doorbell,
+        model_reason=choice.reason,
+        close=close,
+    )
+    return Built(assemble(settings, parts), celery, doorbell)
 
 
 def stored_space(settings: Settings) -> Space | None:
@@ -101,7 +148,7 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
 
         with closing(_qdrant_client(settings)) as client:
             ServerStore.remove(client, settings.stores.qdrant_collection)
-    _vectors(settings, embedder.space, ledger).close()
+    _vectors(settings, embedder.space, None, ledger).close()
     return embedder.space, ledger.due()
 
 
@@ -144,9 +191,9 @@ def _warm_up(embedder: Embedder) -> None:
     embedder.embed_images([np.full((embedder.picture_side, embedder.picture_side, 3), 128, np.uint8)])
 
 
-def _vectors(settings: Settings, space: Space, ledger: Ledger) -> VectorStore:
+def _vectors(settings: Settings, space: Space, stored: Space | None, ledger: Ledger) -> VectorStore:
     """The index, opened or made. Whatever it lacks is made due, before anything notes that it is there."""
-    if stored_space(settings) is None and (due := ledger.mark_all_due()):
+    if stored is None and (due := ledger.mark_all_due()):
         log.warning("the index is new: %d products are due again", due)
     if settings.embedded:
         from backend.vectors.edge_store import EdgeStore
@@ -189,22 +236,15 @@ def _queue(broker_url: str) -> "tuple[Celery, CeleryDoorbell]":
     return celery, CeleryDoorbell(celery, broker_url)
 
 
-def _services(
-    settings: Settings,
-    tables: "tuple[SqlCatalog, SqlLedger, SqlJobs]",
-    embedder: Embedder,
-    choice: "Choice",
-    vectors: VectorStore,
-    doorbell: "CeleryDoorbell",
-) -> Services:
-    from backend.blobs.filesystem import FilesystemBlobs
-    from backend.blobs.import_files import FilesystemImportFiles
+def assemble(settings: Settings, parts: Parts) -> Services:
+    """The use cases over given parts: real ones here, fakes in tests, wired the same way."""
     from backend.imaging.limits import PictureLimits
     from backend.imaging.reader import PillowReader
     from backend.manifests.archive import ZipReader
 
-    catalog, ledger, jobs = tables
     limits, worker = settings.limits, settings.worker
+    catalog, ledger, jobs = parts.catalog, parts.ledger, parts.jobs
+    blobs, files, embedder, vectors, doorbell = parts.blobs, parts.files, parts.embedder, parts.vectors, parts.doorbell
     reader = PillowReader(
         PictureLimits(
             max_bytes=limits.max_image_bytes,
@@ -213,15 +253,8 @@ def _services(
             max_aspect=limits.max_aspect,
         )
     )
-    blobs = FilesystemBlobs(settings.data_dir / "pictures")
-    files = FilesystemImportFiles(settings.data_dir / "imports")
     manifests = ZipReader(max_picture_bytes=limits.max_image_bytes, default_currency=settings.currency)
     keep = KeepPictures(reader, blobs, limits.max_pictures)
-
-    def close() -> None:
-        vectors.close()
-        doorbell.close()
-
     return Services(
         upload_product=UploadProduct(keep, catalog, doorbell),
         patch_product=PatchProduct(catalog, doorbell, settings.currency),
@@ -235,9 +268,9 @@ def _services(
         ),
         search_products=SearchProducts(reader, blobs, catalog, embedder, vectors),
         read_job=ReadJob(jobs),
-        read_status=ReadStatus(catalog, ledger, jobs, doorbell, vectors, choice.reason),
+        read_status=ReadStatus(catalog, ledger, jobs, doorbell, vectors, parts.model_reason),
         sweep=Sweep(ledger, jobs, doorbell, vectors),
-        close=close,
+        close=parts.close,
     )
 
 

@@ -3,22 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from backend.imaging.limits import PictureLimits
-from backend.imaging.reader import PillowReader
-from backend.manifests.archive import ZipReader
+from backend.bootstrap import Parts, assemble
 from backend.settings import Settings
-from backend.usecases.delete_product import DeleteProduct
-from backend.usecases.import_products import ImportProducts, OpenImport
-from backend.usecases.keep_pictures import KeepPictures
-from backend.usecases.patch_product import PatchProduct
-from backend.usecases.read_job import ReadJob
-from backend.usecases.read_product import ReadImage, ReadProduct
-from backend.usecases.read_status import ReadStatus
-from backend.usecases.reconcile_products import ReconcileProducts
-from backend.usecases.search_products import SearchProducts
-from backend.usecases.services import Services
-from backend.usecases.sweep import Sweep
-from backend.usecases.upload_product import UploadProduct
 from tests.fakes.blob_store import FakeBlobs
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.doorbell import FakeDoorbell
@@ -55,7 +41,22 @@ class House:
     def __post_init__(self) -> None:
         self.catalog = FakeCatalog(self.clock)
         self.vectors = FakeVectorStore(self.embedder.space)
-        self.services = self._services()
+        worker = self.settings.worker.model_copy(update={"batch": self.batch})
+        self.services = assemble(
+            self.settings.model_copy(update={"worker": worker}),
+            Parts(
+                catalog=self.catalog,
+                ledger=self.catalog,
+                jobs=self.catalog,
+                blobs=self.blobs,
+                files=self.files,
+                embedder=self.embedder,
+                vectors=self.vectors,
+                doorbell=self.doorbell,
+                model_reason="a test chose the fake",
+                close=self.vectors.close,
+            ),
+        )
 
     def work(self) -> int:
         """Do everything that is due: imports, then products. How many products were settled."""
@@ -65,27 +66,3 @@ class House:
         while count := self.services.reconcile_products():
             settled += count
         return settled
-
-    def _services(self) -> Services:
-        limits, currency = self.settings.limits, self.settings.currency
-        reader = PillowReader(PictureLimits(max_bytes=limits.max_image_bytes, max_pixels=limits.max_pixels))
-        manifests = ZipReader(max_picture_bytes=limits.max_image_bytes, default_currency=currency)
-        keep = KeepPictures(reader, self.blobs, limits.max_pictures)
-        catalog, doorbell, vectors, embedder = self.catalog, self.doorbell, self.vectors, self.embedder
-        return Services(
-            upload_product=UploadProduct(keep, catalog, doorbell),
-            patch_product=PatchProduct(catalog, doorbell, currency),
-            delete_product=DeleteProduct(catalog, doorbell),
-            read_product=ReadProduct(catalog),
-            read_image=ReadImage(catalog, self.blobs, reader),
-            open_import=OpenImport(manifests, self.files, catalog, doorbell),
-            import_products=ImportProducts(manifests, keep, self.files, catalog, doorbell, lease_seconds=60),
-            reconcile_products=ReconcileProducts(
-                catalog, catalog, self.blobs, reader, embedder, vectors, doorbell, self.batch, lease_seconds=60
-            ),
-            search_products=SearchProducts(reader, self.blobs, catalog, embedder, vectors),
-            read_job=ReadJob(catalog),
-            read_status=ReadStatus(catalog, catalog, catalog, doorbell, vectors, "a test chose the fake"),
-            sweep=Sweep(catalog, catalog, doorbell, vectors),
-            close=vectors.close,
-        )
