@@ -23,7 +23,9 @@ from backend.catalog.ledger import SqlLedger
 from backend.catalog.migrations import migrate
 from backend.catalog.products import SqlCatalog
 from backend.domain.job import ItemState, JobKind
+from backend.domain.product import ProductRecord
 from backend.ports import Accepted, Catalog, Change, Claim, Jobs, Ledger, Outcome
+from tests.factories import key
 from tests.fakes.catalog import FakeCatalog
 
 POSTGRES_URL = os.environ.get("SHELFSIGHT_TEST_POSTGRES_URL", "")
@@ -142,3 +144,10 @@ def database(backend: str, folder: Path) -> Iterator[str]:
     with writing(server) as connection:
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     server.dispose()
+
+
+def read(store: Store, product_id: str = "p-1") -> ProductRecord:
+    """A product's row, which is there."""
+    record = store.catalog.product(key(product_id))
+    assert record is not None
+    return record

@@ -1,10 +1,8 @@
 """What every `ports.Catalog` promises, claimed of the fake and of the SQL one on each database."""
 
 import string
-from collections.abc import Iterator
 from datetime import UTC, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +10,10 @@ from hypothesis import strategies as st
 
 from backend.domain.job import ItemState, JobKind
 from backend.domain.picture import PictureState
-from backend.domain.product import ProductKey, ProductRecord, ProductState
+from backend.domain.product import ProductKey, ProductState
 from backend.errors import Conflict, ProductNotFound
 from backend.ports import Change, Outcome
-from tests.contracts.catalog_backends import BACKENDS, Store, at_once, opened
+from tests.contracts.catalog_backends import Store, at_once, read
 from tests.factories import change, content_hash, deletion, facts_change, key, picture, product, refused_picture
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
@@ -27,18 +25,6 @@ VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.lists(TEXTS, max_size=4).map(tuple),
 )
-
-
-@pytest.fixture(params=BACKENDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with opened(request.param, tmp_path) as it:
-        yield it
-
-
-def read(store: Store, product_id: str = "p-1") -> ProductRecord:
-    record = store.catalog.product(key(product_id))
-    assert record is not None
-    return record
 
 
 class TestAccept:

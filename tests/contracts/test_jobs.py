@@ -1,24 +1,15 @@
 """What every `ports.Jobs` promises, claimed of the fake and of the SQL one on each database."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from backend.domain.job import ItemState, Job, JobItem, JobKind
 from backend.errors import Conflict, ProductNotFound
 from backend.ports import Change, ImportClaim, ImportStep, Outcome
-from tests.contracts.catalog_backends import BACKENDS, LEASE, Store, at_once, opened
+from tests.contracts.catalog_backends import LEASE, Store, at_once
 from tests.factories import change, facts_change, key
 
 REFUSED = JobItem(2, "p-2", ItemState.FAILED, field="price", code="invalid_field", detail="not a number")
 NAMELESS = JobItem(3, None, ItemState.FAILED, code="csv_invalid", detail="a quote is not closed")
-
-
-@pytest.fixture(params=BACKENDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with opened(request.param, tmp_path) as it:
-        yield it
 
 
 def begin(store: Store, merchant: str = "shop", source: str = "blob-1") -> ImportClaim:

@@ -1,33 +1,17 @@
 """What every `ports.Ledger` promises, claimed of the fake and of the SQL one on each database."""
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from backend.domain.job import ItemState, JobKind
 from backend.domain.picture import PictureState
-from backend.domain.product import ProductRecord, ProductState
+from backend.domain.product import ProductState
 from backend.errors import WorkerLost
 from backend.ports import Claim, Outcome
-from tests.contracts.catalog_backends import BACKENDS, LEASE, Store, at_once, opened
+from tests.contracts.catalog_backends import LEASE, Store, at_once, read
 from tests.factories import change, deletion, facts_change, key, picture, refused_picture
 
 FAILED = PictureState.FAILED
 SEARCHABLE = PictureState.SEARCHABLE
-
-
-@pytest.fixture(params=BACKENDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with opened(request.param, tmp_path) as it:
-        yield it
-
-
-def read(store: Store, product_id: str = "p-1") -> ProductRecord:
-    record = store.catalog.product(key(product_id))
-    assert record is not None
-    return record
 
 
 def lose_worker(store: Store, limit: int = 32) -> list[Claim]:
