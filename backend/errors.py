@@ -184,11 +184,91 @@ class AspectTooExtreme(UnreadableImage):
     mend = "Crop the picture; the limit is the setting limits.max_aspect."
 
 
+class DecoderFailed(UnreadableImage):
+    """The decoder died of the picture, or needed more memory than it is given."""
+
+    code = "image_decoder_failed"
+    mend = "Open the picture in an editor and save it again as JPEG or PNG, smaller if it is large."
+
+
+class DecodingTooSlow(UnreadableImage):
+    """Decoding took longer than it may."""
+
+    code = "image_too_slow"
+    mend = "Save the picture again as a plain JPEG or PNG; the limit is the setting decoding.seconds."
+
+
 class PictureMissing(InvalidInput):
     """A row names a picture file that is not there."""
 
     code = "picture_missing"
     mend = "Put the file at the path the row names, or correct the path."
+
+
+# --- a picture cannot be had from its address -----------------------------------------------------------------------
+
+
+class UnfetchablePicture(InvalidInput):
+    """The address gave no picture. `transient`: it may pass by itself, so it is tried again."""
+
+    code = "url_fetch_failed"
+    mend = "Open the address in a browser; send the picture itself if it cannot be made public."
+    transient: ClassVar[bool] = False
+
+
+class UrlInvalid(UnfetchablePicture):
+    """Not an http or https address a picture can be fetched from."""
+
+    code = "url_invalid"
+    mend = "Send an absolute http:// or https:// address without user name, on a port of fetch.ports."
+
+
+class UrlNotAllowed(UnfetchablePicture):
+    """The address names a host that is not public, or one the installation does not fetch from."""
+
+    code = "url_not_allowed"
+    mend = "Use a public host. The settings fetch.allow_hosts, fetch.deny_hosts and fetch.allow_private decide."
+
+
+class UrlUnreachable(UnfetchablePicture):
+    """The host does not resolve, does not answer, or resolves to an address that is not public.
+
+    One code for all three on purpose: telling them apart would let a caller map the server's network.
+    """
+
+    code = "url_unreachable"
+    mend = "Check the host's name, and that it answers from the public internet."
+    transient = True
+
+
+class UrlTooSlow(UnfetchablePicture):
+    """The whole picture did not come in time."""
+
+    code = "url_too_slow"
+    mend = "Serve the picture faster or smaller; the limit is the setting fetch.seconds."
+    transient = True
+
+
+class UrlBroken(UnfetchablePicture):
+    """The host failed: a status of 5xx or 429, a broken answer, fewer bytes than it announced."""
+
+    code = "url_host_failed"
+    mend = "Check the picture's host; the picture is tried again a few times by itself."
+    transient = True
+
+
+class UrlRefused(UnfetchablePicture):
+    """The host answered that there is no such picture (4xx)."""
+
+    code = "url_refused"
+    mend = "Check the address: the host refused it, the detail has the status."
+
+
+class TooManyRedirects(UnfetchablePicture):
+    """More redirects than are followed."""
+
+    code = "url_too_many_redirects"
+    mend = "Send the final address; the limit is the setting fetch.max_redirects."
 
 
 # --- a catalog file cannot be used ------------------------------------------------------------------------------------
@@ -213,6 +293,34 @@ class MissingColumn(InvalidInput):
 
     code = "csv_missing_column"
     mend = "Add the column; docs/imports.md has the template."
+
+
+class InvalidJsonLines(InvalidInput):
+    """A line, or an element of the array, is not a JSON object."""
+
+    code = "json_row_invalid"
+    mend = "Write one JSON object per line (or per element of `products`), as docs/imports.md shows."
+
+
+class InvalidFeed(InvalidInput):
+    """The RSS feed is not XML that is accepted (entities and document types are refused)."""
+
+    code = "feed_invalid"
+    mend = "Send an RSS 2.0 feed with <item> elements and the g: namespace, without a DOCTYPE."
+
+
+class InvalidMapping(InvalidInput):
+    """The column mapping names a field or a column that is not there."""
+
+    code = "mapping_invalid"
+    mend = "Map product fields to columns of the file: `title=name`."
+
+
+class TooManyRows(InvalidInput):
+    """A file of more products than one import takes. Those read by then stay accepted."""
+
+    code = "import_too_many_rows"
+    mend = "Split the file; the limit is the setting limits.max_import_rows."
 
 
 class ImportFileMissing(InvalidInput):
@@ -288,11 +396,62 @@ class Conflict(ShelfsightError):
     mend = "Send the request again."
 
 
-class WorkerLost(ShelfsightError):
-    """The product ended its worker several times in a row and was set aside. A state of a product, never an answer."""
+class Poison(ShelfsightError):
+    """The product, or the row, ended its worker several times in a row and was set aside. A state, never an answer."""
 
-    code = "worker_lost"
+    code = "poison"
     mend = "A picture of this product makes the worker die. Save its pictures anew and upload the product again."
+
+
+class RepeatedRequest(Conflict):
+    """The Idempotency-Key was used already; with the same request its answer is given again."""
+
+    code = "idempotency_key_in_use"
+    mend = "The first request with this key is still being answered; send the request again in a moment."
+
+
+class ReusedKey(Conflict):
+    """The Idempotency-Key was used with another request within the last day."""
+
+    code = "idempotency_key_reused"
+    mend = "Use a new Idempotency-Key for a new request."
+
+
+class StaleRows(Conflict):
+    """Products moved on between reading and changing them in an import. Never an answer: the step is done again."""
+
+    code = "rows_moved_on"
+
+
+# --- too much at once; asking again later helps -----------------------------------------------------------------------
+
+
+class Overloaded(ShelfsightError):
+    """More is asked than is taken on at once. Nothing was changed."""
+
+    code = "overloaded"
+    mend = "Try again after the time in Retry-After."
+
+
+class QueueFull(Overloaded):
+    """So many products wait already that more would only wait longer."""
+
+    code = "queue_full"
+    mend = "Try again after the time in Retry-After; the limits are limits.queue_per_merchant and limits.queue_total."
+
+
+class TooManyImports(Overloaded):
+    """So many imports of this merchant are unread that another would only wait."""
+
+    code = "too_many_imports"
+    mend = "Wait until an import has been read; the limit is the setting limits.open_imports."
+
+
+class TooManyStreams(Overloaded):
+    """Every stream of events pins a thread of the server, and as many as may be are open."""
+
+    code = "too_many_streams"
+    mend = "Poll GET /v1/jobs/{job_id} with If-None-Match, or try again after the time in Retry-After."
 
 
 # --- a part is down; asking again later helps -------------------------------------------------------------------------

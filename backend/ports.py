@@ -6,12 +6,24 @@ from datetime import datetime
 from typing import IO, Protocol, Self
 
 from backend.domain.filters import Filter
-from backend.domain.job import ItemState, Job, JobItem, JobKind
+from backend.domain.importing import ImportClaim, ImportOptions, ImportStep, Row
+from backend.domain.job import Cancelled, ItemState, Job, JobItem, JobKind, Retried
 from backend.domain.payload import Payload
-from backend.domain.picture import Picture, PictureFacts, Pixels, Vector, Vectors
-from backend.domain.product import Product, ProductKey, ProductRecord
+from backend.domain.picture import PictureFacts, Pixels, Vector, Vectors
+from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.query import Match
-from backend.errors import ShelfsightError
+from backend.domain.work import (
+    Accepted,
+    Backlog,
+    Change,
+    Claim,
+    Fetching,
+    KeptReceipt,
+    Outcome,
+    Receipt,
+    Remembered,
+    Work,
+)
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
@@ -39,20 +51,37 @@ class BlobStore(Protocol):
         """Store durably (survives power loss once this returns) and return the content hash. Same bytes, same key."""
         ...
 
-    def put_stream(self, stream: IO[bytes]) -> str:
-        """The same for a file too large to hold in memory."""
-        ...
-
     def get(self, content_hash: str) -> bytes:
         """The bytes. Raises `errors.ImageNotFound` when there are none."""
         ...
 
-    def open(self, content_hash: str) -> IO[bytes]:
-        """The bytes as a seekable file. Raises `errors.ImageNotFound` when there are none."""
+    def unused_since(self, before: datetime) -> Iterator[str]:
+        """Content hashes that were last put before a moment, in no order; what is put meanwhile may be among them."""
         ...
 
-    def delete(self, content_hash: str) -> None:
-        """Remove the bytes; nothing happens when there are none."""
+    def discard(self, content_hash: str, *, unused_since: datetime) -> bool:
+        """Remove the bytes unless they were put again since; whether they were removed. Never races with `put`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an address gave. `data` None: not changed since the validators that were sent."""
+
+    data: bytes | None
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class PictureFetcher(Protocol):
+    """Pictures from addresses merchants name. Every refusal is an `errors.UnfetchablePicture`."""
+
+    def check(self, url: str) -> None:
+        """Refuse what can never be fetched, without touching the network: scheme, port, a host that is not public."""
+        ...
+
+    def fetch(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        """The bytes, within every limit. An error with `transient` may pass by itself; others will not."""
         ...
 
 
@@ -71,23 +100,21 @@ class ImportFiles(Protocol):
         """Remove the file; nothing happens when there is none."""
         ...
 
+    def names_before(self, before: datetime) -> Iterator[str]:
+        """Files kept before a moment."""
+        ...
+
 
 # --- files of products ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a file of products: the product and the names of its pictures, or the reason it was refused."""
-
-    number: int
-    product_id: str | None
-    product: Product | None = None
-    pictures: tuple[str, ...] = ()
-    error: ShelfsightError | None = None
-
-
 class Manifest(Protocol):
     """An open file of products and their pictures. Used in a `with` statement."""
+
+    @property
+    def dialect(self) -> str:
+        """Whose columns these are: `shelfsight`, `shopify`, `woocommerce` or `google`."""
+        ...
 
     @property
     def ignored_columns(self) -> tuple[str, ...]:
@@ -95,11 +122,11 @@ class Manifest(Protocol):
         ...
 
     def rows(self, *, first: int = 1) -> Iterator[Row]:
-        """Rows from number `first` (1-based, header not counted), each understood or refused on its own."""
+        """Rows from number `first` (1-based, one a product), each understood or refused on its own."""
         ...
 
     def picture(self, name: str) -> bytes:
-        """A picture's bytes. Raises `errors.PictureMissing`, `errors.ImageTooLarge` or another `UnreadableImage`."""
+        """The bytes of an entry beside the manifest. Raises `errors.PictureMissing` or an `UnreadableImage`."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -110,8 +137,8 @@ class Manifest(Protocol):
 class ManifestReader(Protocol):
     """Opens files of products."""
 
-    def open(self, source: IO[bytes], merchant: str) -> Manifest:
-        """Check the file as a whole and open it. Raises `InvalidArchive`, `MissingColumn`, `InvalidCsv`."""
+    def open(self, source: IO[bytes], merchant: str, options: ImportOptions) -> Manifest:
+        """Check the file as a whole and open it. Raises an `errors.InvalidInput` of the file's kind."""
         ...
 
 
@@ -164,8 +191,23 @@ class Point:
     payload: Payload
 
 
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Says that a product has had no such picture since `version`: a late writer with an older one must not bring it
+    back. It belongs to nobody, so no query and no count finds it.
+    """
+
+    key: ProductKey
+    content_hash: str
+    version: int
+
+
 class VectorStore(Protocol):
-    """The derived index. One point per picture. Raises `errors.IndexUnavailable` when the engine does not answer."""
+    """The derived index. One point per picture. Raises `errors.IndexUnavailable` when the engine does not answer.
+
+    Every write is on condition of the product's version in its payload: what is not newer than what the index holds is
+    left out without a word, so that late and repeated writes change nothing.
+    """
 
     @property
     def space(self) -> Space:
@@ -173,23 +215,30 @@ class VectorStore(Protocol):
         ...
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Insert or replace; visible to the next query. Vectors not finite, unit and of the dimension are refused."""
+        """Insert, or replace what is older by the payload's `version`; visible to the next query.
+
+        Vectors not finite, unit and of the dimension are refused.
+        """
         ...
 
     def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of all points of a product: the metadata lane; no vector is touched."""
+        """Merge `facts` into the payload of those points of a product that are older than their `version`."""
         ...
 
-    def remove_points(self, point_ids: Sequence[str]) -> None:
-        """Remove single points; ids that are not there are ignored."""
+    def bury(self, tombstones: Sequence[Tombstone]) -> None:
+        """Put tombstones in the place of these points, whether they are there or not, unless what is there is newer."""
         ...
 
-    def remove_products(self, keys: Sequence[ProductKey]) -> None:
-        """Remove every point of these products."""
+    def purge_tombstones(self, before: datetime) -> None:
+        """Remove tombstones put before a moment: by then no writer can be so late."""
         ...
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
+        ...
+
+    def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
+        """Content hash -> vector, for those of these pictures that any product of any merchant has in the index."""
         ...
 
     def nearest(
@@ -218,85 +267,17 @@ class VectorStore(Protocol):
 # --- the catalog: products, work and jobs -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a caller wants of one product, at one row of a job.
-
-    `product` and `pictures` None: delete it. `pictures` None alone: new facts, pictures untouched.
-    `expected_version`: refuse with `errors.Conflict` (nothing changed) when the row has moved on since it was read.
-    """
-
-    key: ProductKey
-    product: Product | None
-    pictures: tuple[Picture, ...] | None = None
-    row: int = 1
-    expected_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A change made durable: its job, the product's new version, and whether the product was new."""
-
-    job_id: str
-    key: ProductKey
-    version: int
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ImportStep:
-    """Part of an import, kept in one transaction: the rows understood, the rows refused, and where to go on.
-
-    `next_row` is the first row not read yet; `total` is set with the last step, at the end of the source.
-    """
-
-    job_id: str
-    lease: str
-    changes: tuple[Change, ...]
-    refused: tuple[JobItem, ...]
-    next_row: int
-    total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How reconciling a claimed version ended. `code` None: the index holds it. `pictures`: their new states."""
-
-    claim: "Claim"
-    pictures: tuple[Picture, ...] = ()
-    code: str | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A due product, leased to one worker. `attempts` counts this claim: 1 is the first."""
-
-    key: ProductKey
-    version: int
-    lease: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImportClaim:
-    """An import with rows still to read, leased to one worker."""
-
-    job_id: str
-    merchant: str
-    source: str
-    next_row: int
-    lease: str
-
-
 class Catalog(Protocol):
     """The truth: products as their merchants left them. Each call is one transaction, durable when it returns.
 
     Raises `errors.CatalogUnavailable` when the database cannot be reached or written.
     """
 
-    def accept(self, changes: Sequence[Change], kind: JobKind) -> list[Accepted]:
-        """Make changes durable under one new job: version + 1 each, older pending items of the product superseded."""
+    def accept(self, changes: Sequence[Change], kind: JobKind, receipt: Receipt | None = None) -> list[Accepted]:
+        """Make changes durable under one new job: version + 1 each, older pending items of the product superseded.
+
+        Raises `errors.RepeatedRequest` (nothing changed) when the receipt's key was used already.
+        """
         ...
 
     def product(self, key: ProductKey) -> ProductRecord | None:
@@ -309,6 +290,10 @@ class Catalog(Protocol):
 
     def owns_image(self, merchant: str, content_hash: str) -> bool:
         """Whether a live product of the merchant has this picture."""
+        ...
+
+    def referenced(self, content_hashes: Sequence[str]) -> set[str]:
+        """Those of these pictures that a live product of any merchant has."""
         ...
 
     def deleted_but_indexed(self, merchant: str, limit: int) -> list[str]:
@@ -327,11 +312,17 @@ class Catalog(Protocol):
 class Ledger(Protocol):
     """The queue of due work, kept in the catalog: a product is due while its indexed version is behind its version."""
 
-    def claim(self, limit: int, lease_seconds: float) -> list[Claim]:
-        """Lease up to `limit` due products that nobody holds, metadata changes and deletes first, then oldest first.
+    def claim(self, work: Work, limit: int, lease_seconds: float) -> list[Claim]:
+        """Lease up to `limit` products that are due for this kind of work and that nobody holds.
 
-        A product whose earlier lease was never settled (its worker may have died of it) is claimed alone.
+        Merchants share a batch by their weights; of one merchant, uploads come before imports, then the oldest first.
+        A product whose earlier lease was never settled (its worker may have died of it) is claimed alone. One that used
+        up its attempts is settled here as failed with `poison`.
         """
+        ...
+
+    def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
+        """Hold claims for longer, from now on. Those whose lease was lost are passed over."""
         ...
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -341,16 +332,34 @@ class Ledger(Protocol):
         """
         ...
 
+    def record_fetches(self, fetchings: Sequence[Fetching]) -> None:
+        """Record what was fetched, and make each product due for reconciling, or for fetching again later.
+
+        A product whose row moved on meanwhile stays due as it is; a claim whose lease was lost changes nothing.
+        """
+        ...
+
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give claims back untried (a part is down): the attempt is not counted."""
+        """Give claims back untried (a part is down): the attempt is not counted.
+
+        That holds as well when the lease ran out meanwhile, unless somebody has claimed the product since.
+        """
         ...
 
     def return_leases(self, *, expired_only: bool = True) -> int:
         """Free products and imports whose lease ran out (or all: only the single owner of a catalog may). How many."""
         ...
 
+    def waiting(self, work: Work) -> bool:
+        """Whether a product could be claimed for this kind of work now."""
+        ...
+
     def due(self) -> int:
-        """How many products wait, leased or not."""
+        """How many products are due, leased or not."""
+        ...
+
+    def backlog(self, merchant: str | None = None) -> Backlog:
+        """What is due, leased or not, of one merchant or in all."""
         ...
 
     def mark_all_due(self) -> int:
@@ -361,16 +370,20 @@ class Ledger(Protocol):
 class Jobs(Protocol):
     """Jobs and their items."""
 
-    def open_import(self, merchant: str, source: str) -> str:
-        """A new import job whose source is a blob; returns its id."""
+    def open_import(self, merchant: str, source: str, options: ImportOptions, receipt: Receipt | None = None) -> str:
+        """A new import job whose source is a kept file; returns its id. Raises `errors.RepeatedRequest`."""
         ...
 
     def claim_import(self, lease_seconds: float) -> ImportClaim | None:
-        """Lease the oldest import nobody holds that has rows left to read."""
+        """Lease the import that waits longest for its turn, of those nobody holds that have rows left to read."""
         ...
 
     def record_import(self, step: ImportStep, *, lease_seconds: float) -> None:
-        """Make one step durable: products, items and the place to go on, in one transaction; renews the lease."""
+        """Make one step durable: products, items and the place to go on, in one transaction; renews the lease.
+
+        Raises `errors.Conflict` when the lease was lost or the import was cancelled, `errors.StaleRows` when a product
+        has moved on from the version a row expects; nothing was changed then.
+        """
         ...
 
     def fail_import(self, claim: ImportClaim, code: str, detail: str) -> None:
@@ -378,27 +391,77 @@ class Jobs(Protocol):
         ...
 
     def yield_import(self, claim: ImportClaim) -> None:
-        """Give the lease back between steps, so that another import has its turn."""
+        """Give the lease back between steps, so that another import has its turn. The attempt is not counted.
+
+        That holds as well when the lease ran out meanwhile, unless another worker has taken the import since.
+        """
         ...
 
-    def imports_due(self) -> int:
-        """How many imports have rows left to read."""
+    def imports_due(self, merchant: str | None = None) -> int:
+        """How many imports have rows left to read, of one merchant or in all."""
+        ...
+
+    def unread_sources(self) -> set[str]:
+        """The files of imports that have rows left to read."""
         ...
 
     def job(self, merchant: str, job_id: str) -> Job | None:
-        """The job and its counts; None when there is none for this merchant."""
+        """The job and its counts; None when there is none for this merchant. Costs the same for a million items."""
         ...
 
     def items(self, job_id: str, *, state: ItemState | None, after_row: int, limit: int) -> list[JobItem]:
         """Items in order of their rows, from after `after_row`."""
         ...
 
+    def retry(self, merchant: str, job_id: str) -> Retried | None:
+        """Make the job's failed products due again, as a new version of each; None when there is no such job.
+
+        Items that are left: rows that made no product, products that were changed since, refused pictures whose bytes
+        are not here and that have no address.
+        """
+        ...
+
+    def cancel(self, merchant: str, job_id: str) -> Cancelled | None:
+        """Read no further rows; withdraw new products no worker has taken up. None when there is no such job.
+
+        A waiting change of a product that was there before goes on: its former facts are nowhere any more.
+        """
+        ...
+
+
+class Receipts(Protocol):
+    """What was answered to requests with an `Idempotency-Key`, for a day."""
+
+    def receipt(self, merchant: str, key: str) -> KeptReceipt | None:
+        """What is kept under a key; None when there is nothing or it is older than a day."""
+        ...
+
+    def keep_answer(self, receipt: Receipt, status: int, answer: str) -> None:
+        """Note what was answered. Nothing happens when the receipt is not there."""
+        ...
+
+    def forget_receipts(self) -> int:
+        """Remove those older than a day. How many."""
+        ...
+
+
+class FetchMemory(Protocol):
+    """What addresses gave when they were last fetched."""
+
+    def recall(self, urls: Sequence[str]) -> Mapping[str, Remembered]:
+        """What is known of these addresses."""
+        ...
+
+    def remember(self, fetched: Sequence[Remembered]) -> None:
+        """Note or replace."""
+        ...
+
 
 class Doorbell(Protocol):
     """Tells workers that there is work. A lost ring is harmless: the sweep rings again."""
 
-    def ring_products(self) -> None:
-        """There are due products. Never raises: an upload does not fail because the broker is down."""
+    def ring(self, work: Work) -> None:
+        """There are products due for this work. Never raises: an upload does not fail because the broker is down."""
         ...
 
     def ring_imports(self) -> None:

@@ -68,8 +68,36 @@ class WorkerSettings(_Group):
         description="How often lost leases and lost doorbells are looked for: the longest a lost message delays.",
     )
     max_attempts: int = Field(
-        3, ge=1, description="How often a product may end its worker before it is set aside as `worker_lost`."
+        2, ge=1, description="How often a product may end its worker before it is set aside as `poison`."
     )
+    fetch_threads: int = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Batches of picture addresses being fetched at once: one slow host holds up one of them.",
+    )
+    merchant_weights: dict[str, int] = Field(
+        {},
+        description='Shares of the workers, as JSON: {"acme": 3} gives acme three turns for one of any other.',
+    )
+    tombstone_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="How long the index remembers a removed picture, so that no late writer brings it back.",
+    )
+    purge_seconds: float = Field(
+        3600.0, gt=0, description="How often pictures no product has any more are looked for and removed."
+    )
+    purge_grace_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        description="How long an unused picture is kept: an upload that is under way or repeated may need it.",
+    )
+
+    @property
+    def tasks(self) -> int:
+        """Tasks under way at once: uploads, rows of imports, addresses, one batch of new facts, one file being read."""
+        return 2 * self.threads + self.fetch_threads + 2
 
 
 class LimitSettings(_Group):
@@ -90,7 +118,63 @@ class LimitSettings(_Group):
         description="Bytes per request other than an import: several full pictures, or their base64.",
     )
     max_import_bytes: int = Field(2_000_000_000, ge=1_000, description="Bytes per import file.")
+    queue_per_merchant: int = Field(
+        200_000,
+        ge=1,
+        description="Products of one merchant that may wait; beyond it uploads and imports are answered with 429.",
+    )
+    queue_total: int = Field(1_000_000, ge=1, description="Products of all merchants that may wait.")
+    open_imports: int = Field(16, ge=1, description="Imports of one merchant that may be unread at once.")
+    wait_seconds: float = Field(
+        30.0, ge=0, description="Longest `Prefer: wait`; each wait pins a thread, so a third of them may wait at once."
+    )
+    stream_seconds: float = Field(
+        60.0, gt=0, description="Longest life of a stream of events; a browser opens a new one by itself."
+    )
+    max_import_rows: int = Field(
+        1_000_000, ge=1, description="Products per import file: its ledger stays in reach of a person and a page."
+    )
     max_text: int = Field(1_000, ge=1, description="Characters of words in a search: models read about 77 tokens.")
+
+
+class DecodingSettings(_Group):
+    """Where pictures are decoded: in processes of their own, so that a crash or a hang costs one picture."""
+
+    processes: int = Field(
+        0, ge=0, le=64, description="Decoding processes; 0 takes one per worker thread and one for searches."
+    )
+    seconds: float = Field(10.0, gt=0, description="Longest time for one picture; 50 megapixels take about two.")
+    memory_bytes: int = Field(
+        1_000_000_000,
+        ge=200_000_000,
+        description="Memory of one decoding process; 50 megapixels at 16 bits need 0.4 GB.",
+    )
+
+
+class FetchSettings(_Group):
+    """Pictures fetched from addresses merchants name."""
+
+    seconds: float = Field(10.0, gt=0, description="Longest time for one picture, redirects included.")
+    max_redirects: int = Field(
+        3, ge=0, le=10, description="Redirects followed; each is checked like the first address."
+    )
+    per_host: int = Field(4, ge=1, le=64, description="Fetches from one host at once.")
+    ports: list[int] = Field([80, 443], description="Ports pictures may be fetched from, as JSON.")
+    allow_hosts: list[str] = Field(
+        [], description='Hosts to fetch from, as JSON; "*.shop.example" covers all below. Empty: all.'
+    )
+    deny_hosts: list[str] = Field([], description="Hosts never to fetch from, as JSON, in the same form.")
+    allow_private: bool = Field(
+        False,
+        description="Fetch from private, loopback and other non-public addresses too. Only for trusted merchants.",
+    )
+    tries: int = Field(4, ge=1, le=20, description="Times a picture is tried when its host fails or is slow.")
+    backoff_seconds: float = Field(
+        5.0, gt=0, description="Pause before the second try; it doubles with each, with jitter."
+    )
+    fresh_seconds: float = Field(
+        300.0, ge=0, description="For so long an address fetched already is not asked again; later it is asked by ETag."
+    )
 
 
 class StoreSettings(_Group):
@@ -156,6 +240,8 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    fetch: FetchSettings = FetchSettings()
     stores: StoreSettings = StoreSettings()
 
     @property

@@ -36,9 +36,10 @@ class PictureFacts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a product. `content_hash` (sha-256, hex) is its public id; None when its bytes were refused.
+    """One picture of a product. `content_hash` (sha-256, hex) is its public id; None while its bytes are not here.
 
-    `code` and `detail` say why it failed; `name` is the file name or address the merchant sent it under.
+    `code` and `detail` say why it failed; `name` is the file name the merchant sent it under, `url` the address it is
+    fetched from.
     """
 
     content_hash: str | None
@@ -46,3 +47,9 @@ class Picture:
     code: str | None = None
     detail: str | None = None
     name: str | None = None
+    url: str | None = None
+
+    @property
+    def unfetched(self) -> bool:
+        """Whether its bytes are still at their address."""
+        return self.state is PictureState.PENDING and self.content_hash is None and self.url is not None

@@ -48,6 +48,8 @@ class ProductRecord:
     """A product's row in the catalog: the facts, its pictures in order, and how far the index is behind.
 
     The index is behind while `indexed_version < version`. `code` and `detail` say why the last version failed.
+    `dropped`: content hashes of pictures the product no longer has, but which the index may still hold, or may yet be
+    given by a worker that is late.
     """
 
     product: Product
@@ -59,6 +61,7 @@ class ProductRecord:
     detail: str | None = None
     searchable_at: datetime | None = None
     updated_at: datetime | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def state(self) -> ProductState:

@@ -61,9 +61,19 @@ def product_of(key: ProductKey, facts: Mapping[str, object], *, default_currency
     return Product(key=key, **values)
 
 
-def facts_of(product: Product) -> dict[str, object]:
-    """The inverse of `product_of`: plain values, for merging a patch into."""
-    return {name: getattr(product, name) for name in FACTS}
+def patched(product: Product, patch: Mapping[str, object], *, default_currency: str) -> Product:
+    """The product after a merge patch of its facts (RFC 7396): null removes, objects merge, anything else replaces.
+
+    Raises as `product_of` does.
+    """
+    facts: dict[str, object] = {name: getattr(product, name) for name in FACTS}
+    for name, value in patch.items():
+        known = facts.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            facts[name] = {inner: item for inner, item in {**known, **value}.items() if item is not None}
+        else:
+            facts[name] = value
+    return product_of(product.key, facts, default_currency=default_currency)
 
 
 def product_id_of(value: object) -> str:

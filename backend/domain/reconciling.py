@@ -11,22 +11,23 @@ from backend.domain.product import ProductRecord
 class Plan:
     """The difference between a row and its points in the index, by content hash.
 
-    `embed`: pictures the model must see. `keep`: points whose vector is right and whose facts are rewritten.
-    `remove`: points of pictures the product no longer has.
+    `add`: pictures that need a point, and so a vector. `keep`: points whose vector is right and whose facts are
+    rewritten. `bury`: pictures the product no longer has, whether the index holds them or a late worker may yet bring
+    them.
     """
 
-    embed: tuple[str, ...]
+    add: tuple[str, ...]
     keep: tuple[str, ...]
-    remove: tuple[str, ...]
+    bury: tuple[str, ...]
 
 
 def plan_of(record: ProductRecord, indexed: Collection[str]) -> Plan:
     """Compare a row with the content hashes the index holds for it. A deleted product keeps nothing."""
     wanted = () if record.deleted else wanted_hashes(record)
     return Plan(
-        embed=tuple(item for item in wanted if item not in indexed),
+        add=tuple(item for item in wanted if item not in indexed),
         keep=tuple(item for item in wanted if item in indexed),
-        remove=tuple(sorted(set(indexed) - set(wanted))),
+        bury=tuple(sorted({*indexed, *record.dropped} - {*wanted})),
     )
 
 

@@ -8,8 +8,8 @@ from backend.domain.product import ProductKey
 from backend.domain.product_facts import (
     MAX_TITLE,
     category_of,
-    facts_of,
     merchant_of,
+    patched,
     price_of,
     product_id_of,
     product_of,
@@ -90,7 +90,17 @@ def test_facts_survive_the_round_trip() -> None:
     product = product_of(
         KEY, {"title": "A", "price": "5.50", "attributes": {"sizes": ["S", "M"], "new": True}}, default_currency="EUR"
     )
-    assert product_of(KEY, facts_of(product), default_currency="EUR") == product
+    assert patched(product, {}, default_currency="EUR") == product
+
+
+def test_a_patch_replaces_removes_and_merges() -> None:
+    product = product_of(
+        KEY, {"title": "A", "price": "5.50", "attributes": {"color": "red", "size": "S"}}, default_currency="EUR"
+    )
+    patch = {"title": "B", "price": None, "attributes": {"color": None, "cut": "slim"}}
+    changed = patched(product, patch, default_currency="EUR")
+    assert (changed.title, changed.price, changed.currency) == ("B", None, None)
+    assert changed.attributes == {"size": "S", "cut": "slim"}
 
 
 @pytest.mark.parametrize(
