@@ -143,24 +143,52 @@ def mpo(width: int = 320, height: int = 240) -> bytes:
 
 def rgb_profile(colorants: tuple[tuple[float, float, float], ...], gamma: float, description: str = "test") -> bytes:
     """A minimal ICC v2 matrix profile (ICC.1:2001-04): three colorants and one gamma."""
-
-    def xyz(values: Iterable[float]) -> bytes:
-        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
     name = description.encode() + b"\0"
     curve = b"curv" + struct.pack(">IIHxx", 0, 1, round(gamma * 256))
     tags = {
         b"desc": b"desc" + struct.pack(">II", 0, len(name)) + name + bytes(78),
         b"cprt": b"text\0\0\0\0none\0",
-        b"wtpt": xyz((0.9642, 1.0, 0.8249)),
-        **{tag: xyz(values) for tag, values in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants, strict=True)},
+        b"wtpt": _xyz((0.9642, 1.0, 0.8249)),
+        **{tag: _xyz(values) for tag, values in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants, strict=True)},
         **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
     }
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags)
+
+
+def cmyk_profile() -> bytes:
+    """A minimal ICC v2 profile of a press whose cyan ink prints red: a table of the 16 solid overprints (lut8Type)."""
+    paper, red, dark = (255, 128, 128), (135, 208, 195), (40, 128, 128)  # Lab of 8 bits (ICC.1:2001-04, annex A)
+    solids = [(red if cyan and not (magenta or yellow or black) else dark) if cyan or magenta or yellow or black
+              else paper for cyan in (0, 1) for magenta in (0, 1) for yellow in (0, 1) for black in (0, 1)]  # fmt: skip
+    ramp = bytes(range(256))
+    identity = struct.pack(">9i", *(65536 if at % 4 == 0 else 0 for at in range(9)))
+    table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + identity + ramp * 4
+    table += b"".join(bytes(solid) for solid in solids) + ramp * 3
+    name = b"test press\0"
+    return _profile(
+        b"prtr",
+        b"CMYK",
+        b"Lab ",
+        {
+            b"desc": b"desc" + struct.pack(">II", 0, len(name)) + name + bytes(78),
+            b"cprt": b"text\0\0\0\0none\0",
+            b"wtpt": _xyz((0.9642, 1.0, 0.8249)),
+            b"A2B0": table,
+        },
+    )
+
+
+def _xyz(values: Iterable[float]) -> bytes:
+    return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile of these tags (ICC.1:2001-04, 6.1 and 6.2)."""
     directory, body, start = b"", b"", 128 + 4 + 12 * len(tags)
     for tag, content in tags.items():
         directory += struct.pack(">4sII", tag, start + len(body), len(content))
         body += content + bytes(-len(content) % 4)
-    head = struct.pack(">I4sI4s4s4s", start + len(body), b"none", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head = struct.pack(">I4sI4s4s4s", start + len(body), b"none", 0x02100000, kind, space, connection)
     head += struct.pack(">6H4s", 2024, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + directory + body
 
@@ -241,6 +269,27 @@ def html_bytes() -> bytes:
 def heic_bytes() -> bytes:
     """The first box of an iPhone's photo."""
     return struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+def mp4_bytes() -> bytes:
+    """The first box of a video."""
+    return struct.pack(">I", 24) + b"ftypisom\0\0\0\0isommp42" + bytes(64)
+
+
+def gif_with_late_giant() -> bytes:
+    """An animation whose second frame claims 65,535 x 65,535 pixels."""
+    data = bytearray(animated_gif([photo(64, 48), photo(64, 48, 1)]))
+    second = data.index(b"\x2c", data.rindex(b"\x21\xf9\x04"))
+    data[second + 5 : second + 9] = b"\xff" * 4
+    return bytes(data)
+
+
+def gif_of_giant_first_frame() -> bytes:
+    """A canvas of 64 x 48 pixels, whose first frame claims 65,535 x 65,535."""
+    data = bytearray(encode(photo(64, 48), "GIF"))
+    first = data.index(b"\x2c", 13 + (3 << (data[10] & 7) + 1))
+    data[first + 5 : first + 9] = b"\xff" * 4
+    return bytes(data)
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

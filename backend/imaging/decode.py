@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from backend.domain.picture import Pixels
 from backend.imaging.colour import to_eight_bits, to_srgb
 from backend.imaging.limits import PictureLimits
-from backend.imaging.opening import FAILURES, opened
+from backend.imaging.opening import FAILURES, check_size, opened
 
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,6 +39,7 @@ def decode(data: bytes, min_side: int, limits: PictureLimits) -> Pixels:
         # Other formats know no such thing and ignore it.
         stored.draft(None, (min_side, min_side))
         stored.load()
+        check_size(stored.size, limits)  # a HEIC's header may promise another size than its pixels have
         turn = _TURNS.get(_orientation(stored))
         picture = to_srgb(_reduced(to_eight_bits(stored), min_side), limits.max_profile_bytes)
         if turn is not None:

@@ -15,7 +15,7 @@ _MOST_STEPS: Final = 100_000
 """Segments, chunks or blocks walked before giving up (False). A GIF of 20 MB has 80,000 blocks: about 10 ms."""
 
 _SCAN, _LONE_MARKERS = 0xDA, {0x01, *range(0xD0, 0xDA)}
-_AVIF_BOXES: Final = {b"ftyp", b"meta", b"moov", b"mdat"}
+_ISO_BOXES: Final = {b"ftyp", b"meta", b"moov", b"mdat"}
 _BMP_UNPACKED: Final = {0, 3, 6}  # BI_RGB, BI_BITFIELDS, BI_ALPHABITFIELDS: rows of known length
 
 
@@ -96,14 +96,14 @@ def _webp(data: bytes) -> bool:
     return 8 + int(struct.unpack_from("<I", data, 4)[0]) > len(data)
 
 
-def _avif(data: bytes) -> bool:
+def _iso_media(data: bytes) -> bool:
     """Every top-level box says how long it is; 0 means to the end of the file (ISO/IEC 14496-12, 4.2)."""
     at = 0
     for _ in range(_MOST_STEPS):
         if at == len(data):
             return False
         size, kind = struct.unpack_from(">I4s", data, at)
-        if kind not in _AVIF_BOXES or size == 0:
+        if kind not in _ISO_BOXES or size == 0:
             return False  # the last box, or something behind the picture
         if size == 1:
             size = int(struct.unpack_from(">Q", data, at + 8)[0])
@@ -132,7 +132,8 @@ _ENDINGS: Final[dict[str, Callable[[bytes], bool]]] = {
     "PNG": _png,
     "GIF": _gif,
     "WEBP": _webp,
-    "AVIF": _avif,
+    "AVIF": _iso_media,
+    "HEIF": _iso_media,
     "BMP": _bmp,
     "TIFF": _tiff,
 }

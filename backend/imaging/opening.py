@@ -13,6 +13,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, TiffImagePlugin, We
 
 from backend import errors
 from backend.imaging.ending import is_cut_off
+from backend.imaging.heif import heif_is_readable
 from backend.imaging.limits import PictureLimits
 from backend.imaging.signature import SIGNATURE_BYTES, foreign_name, format_of
 from backend.imaging.tiff_directory import TiffDirectory
@@ -23,7 +24,7 @@ _LOADED_PLUGINS: Final = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
 # Pillow's own bomb guard (Image.MAX_IMAGE_PIXELS) stays as it is: it refuses above 178,956,970 pixels, also in places
 # no header check reaches (a WebP canvas, which is allocated on opening). Between half of that and all of it Pillow only
-# warns: `_settle` silences the warning, and `_check_size` refuses before a pixel is decoded.
+# warns: `_settle` silences the warning, and `check_size` refuses before a pixel is decoded.
 
 FAILURES: Final = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
@@ -66,7 +67,7 @@ def opened(data: bytes, limits: PictureLimits) -> Iterator[ImageFile.ImageFile]:
         _check_structure(picture_format, data, limits)
         file = MeteredBytes(data, limits.max_header_reads)
         with Image.open(file, formats=[picture_format]) as picture:
-            _check_size(picture.size, limits)
+            check_size(picture.size, limits)
             file.reads_left = limits.max_body_reads
             yield picture
     except FAILURES as err:
@@ -89,6 +90,11 @@ def admitted_format(data: bytes, limits: PictureLimits) -> str:
         name = foreign_name(data)
         seen = f"The file looks like {name}. " if name else ""
         raise errors.UnsupportedImageType(seen + errors.UnsupportedImageType.mend)
+    if picture_format == "HEIF" and not heif_is_readable():
+        raise errors.UnsupportedImageType(
+            "The file is HEIC, which this server reads only with the extra `shelfsight[heif]` installed. "
+            + errors.UnsupportedImageType.mend
+        )
     if picture_format in _OPTIONAL and not features.check(_OPTIONAL[picture_format]):
         raise errors.UnsupportedImageType(f"This server's Pillow was built without {picture_format}.")
     return picture_format
@@ -104,7 +110,8 @@ def _check_structure(picture_format: str, data: bytes, limits: PictureLimits) ->
         raise errors.TruncatedImage
 
 
-def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
+def check_size(size: tuple[int, int], limits: PictureLimits) -> None:
+    """Raises `TooManyPixels`, `AspectTooExtreme` or `ImageTooSmall`."""
     (width, height), shape = size, f"The picture is {size[0]:,} x {size[1]:,} pixels"
     short, long = sorted(size)
     if width * height > limits.max_pixels:
@@ -133,6 +140,8 @@ def _settle() -> None:
 def _refusal_of(err: BaseException) -> errors.UnreadableImage:
     if isinstance(err, Image.DecompressionBombError):
         return errors.TooManyPixels()
+    if isinstance(err, MemoryError) or "out of memory" in str(err).lower():
+        return errors.DecoderFailed()
     if isinstance(err, EOFError | struct.error) or "truncated" in str(err).lower():
         return errors.TruncatedImage()
     return errors.UnreadableImage()

@@ -34,6 +34,9 @@ _FOREIGN: Final = (
     (b"PK\x03\x04", "ZIP"),
 )
 
+_HEIC_BRANDS: Final = {b"heic", b"heix", b"heim", b"heis"}
+"""Still pictures coded as HEVC (ISO/IEC 23008-12, annex B)."""
+
 _MOST_BRANDS: Final = 64
 """An ISO file lists a handful of compatible brands; looking at more would let a header buy time."""
 
@@ -46,7 +49,10 @@ def format_of(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     # HEIC and AVIF share the container, often the brand mif1 too; only the list tells them apart (ISO/IEC 23000-22).
-    return "AVIF" if _brands(data) & {b"avif", b"avis"} else None
+    brands = _brands(data)
+    if brands & {b"avif", b"avis"}:
+        return "AVIF"
+    return "HEIF" if brands & _HEIC_BRANDS else None
 
 
 def foreign_name(data: bytes) -> str | None:
@@ -55,7 +61,7 @@ def foreign_name(data: bytes) -> str | None:
         if data.startswith(prefix):
             return name
     if _brands(data):
-        return "HEIC or a video"
+        return "a HEIF variant or a video"
     # Searched for as text, never parsed: an XML parser would follow entities.
     start = data[:1024].lstrip().lower()
     if b"<svg" in start:

@@ -279,6 +279,18 @@ def test_a_broken_profile_is_ignored(profile: bytes, mode: str) -> None:
     assert (decoded(broken) == decoded(plain)).all()
 
 
+def test_inks_show_the_colour_their_profile_gives_them() -> None:
+    cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
+    with_profile = pictures.cmyk_profile()
+    for picture_format, options in (("JPEG", {"quality": 100}), ("TIFF", {})):
+        data = pictures.encode(cyan, picture_format, icc_profile=with_profile, **options)
+        red, green, blue = (int(value) for value in decoded(data)[16, 16])
+        assert red > 200
+        assert max(green, blue) < 60
+    paper = pictures.encode(Image.new("CMYK", (32, 32), (0, 0, 0, 0)), "JPEG", icc_profile=with_profile)
+    assert decoded(paper)[16, 16].min() > 245
+
+
 def test_a_profile_for_other_inks_is_ignored() -> None:
     picture = Image.new("CMYK", (32, 32), (0, 255, 255, 0))
     assert (

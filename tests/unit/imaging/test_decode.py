@@ -78,6 +78,26 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
         assert decode(data, FULL, LIMITS)[32, 32].tolist() == [255, 0, 0]
 
 
+def test_a_later_frame_is_never_looked_at_whatever_it_claims() -> None:
+    still = decode(pictures.animated_gif([pictures.photo(64, 48)]), FULL, LIMITS)
+    assert difference(decode(pictures.gif_with_late_giant(), FULL, LIMITS), still) < 3
+
+
+def test_the_first_page_of_a_document_is_taken() -> None:
+    pages = [Image.new("RGB", (64, 64), colour) for colour in ("red", "lime")]
+    data = pictures.encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert decode(data, FULL, LIMITS)[32, 32].tolist() == [255, 0, 0]
+
+
+def test_what_else_a_file_carries_changes_no_pixel() -> None:
+    jpeg, gif = pictures.jpeg(64, 48), pictures.encode(pictures.photo(64, 48), "GIF")
+    script = b"/*<script>alert(1)</script>*/"
+    assert (decode(jpeg + b"PK\x03\x04 a ZIP behind it", FULL, LIMITS) == decode(jpeg, FULL, LIMITS)).all()
+    commented = pictures.jpeg_with(jpeg, 0xFE, script)
+    assert (decode(commented, FULL, LIMITS) == decode(jpeg, FULL, LIMITS)).all()
+    assert (decode(gif + script, FULL, LIMITS) == decode(gif, FULL, LIMITS)).all()
+
+
 def test_a_large_jpeg_is_decoded_smaller_with_its_short_side_kept() -> None:
     assert decode(pictures.jpeg(1000, 1000), 390, LIMITS).shape == (500, 500, 3)
     assert decode(pictures.jpeg(1601, 1200), 390, LIMITS).shape == (600, 801, 3)
@@ -152,6 +172,6 @@ def test_the_limits_hold_for_decoding_too() -> None:
 
 
 def test_a_uniform_picture_is_decoded_like_any_other() -> None:
-    for colour in ("black", "white"):
-        pixels = decode(pictures.encode(Image.new("RGB", (64, 64), colour), "PNG"), 64, LIMITS)
+    for mode, colour in (("RGB", "black"), ("RGB", "white"), ("RGBA", (0, 0, 0, 0))):
+        pixels = decode(pictures.encode(Image.new(mode, (64, 64), colour), "PNG"), 64, LIMITS)
         assert len(np.unique(pixels)) == 1

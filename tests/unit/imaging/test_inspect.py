@@ -53,7 +53,7 @@ def test_one_byte_is_no_picture() -> None:
         (pictures.pdf_bytes, "PDF"),
         (pictures.svg_bytes, "SVG"),
         (pictures.html_bytes, "HTML"),
-        (pictures.heic_bytes, "HEIC"),
+        (pictures.mp4_bytes, "video"),
     ],
 )
 def test_other_formats_are_refused_by_name_whatever_the_file_is_called(make: object, name: str) -> None:
@@ -163,6 +163,15 @@ def test_a_tiff_whose_one_tile_is_a_bomb_is_refused() -> None:
     )
     data = b"II*\0\x08\x00\x00\x00" + len(entries).to_bytes(2, "little") + directory + bytes(4)
     assert refusal_of(data) == "image_too_many_pixels"
+
+
+def test_junk_before_the_header_is_no_known_type() -> None:
+    assert refusal_of(b"\0\n" + pictures.jpeg()) == "image_unsupported_type"
+    assert refusal_of(b"\xef\xbb\xbf" + pictures.png()) == "image_unsupported_type"
+
+
+def test_a_frame_larger_than_its_canvas_is_measured_too() -> None:
+    assert refusal_of(pictures.gif_of_giant_first_frame()) == "image_too_many_pixels"
 
 
 def test_pictures_that_carry_other_files_are_admitted_for_their_pixels() -> None:

@@ -62,7 +62,7 @@ def test_nothing_but_our_own_errors_comes_out_of_a_damaged_file(name: str) -> No
 
 @pytest.mark.parametrize(
     "raised",
-    [ValueError, IndexError, SyntaxError, OverflowError, MemoryError, KeyError, AssertionError, NotImplementedError,
+    [ValueError, IndexError, SyntaxError, OverflowError, KeyError, AssertionError, NotImplementedError,
      RecursionError, ZeroDivisionError, UnicodeDecodeError("utf-8", b"", 0, 1, ""), UserWarning],
     ids=str,
 )  # fmt: skip
@@ -78,6 +78,20 @@ def test_whatever_pillow_raises_is_the_pictures_fault(
         CALLS[name](pictures.jpeg(64, 64))
     assert refused.value.code == "image_undecodable"
     assert refused.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("raised", [MemoryError, OSError("out of memory when reading image file")], ids=str)
+@pytest.mark.parametrize("name", ["decode", "thumbnail"])
+def test_a_picture_that_needs_too_much_memory_says_so(
+    name: str, raised: type[Exception] | Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    data = pictures.jpeg(64, 64)
+    monkeypatch.setattr(Image.Image, "load", fail)
+    with pytest.raises(errors.DecoderFailed):
+        CALLS[name](data)
 
 
 def test_a_time_limit_that_strikes_inside_pillow_is_not_the_pictures_fault(monkeypatch: pytest.MonkeyPatch) -> None:
