@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -57,11 +57,12 @@ class Api:
             image = {"image": (picture.name, file)}
             return self._json(self._http.post("/v1/search", data={"query": json.dumps(wanted)}, files=image))
 
-    def import_zip(self, archive: Path) -> Any:
-        """Send a ZIP of products."""
-        with archive.open("rb") as file:
-            headers = {"Content-Type": "application/zip", "Content-Length": str(archive.stat().st_size)}
-            return self._json(self._http.post("/v1/imports", content=file, headers=headers))
+    def import_file(self, path: Path, content_type: str, *, mode: str, columns: Mapping[str, str]) -> Any:
+        """Send a file of products as it is. `columns`: a product's field -> the file's name for it."""
+        given = {"mode": mode, "map": [f"{name}={column}" for name, column in columns.items()]}
+        with path.open("rb") as file:
+            headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
+            return self._json(self._http.post("/v1/imports", params=given, content=file, headers=headers))
 
     def thumbnail(self, path: str, width: int) -> bytes:
         """A picture's JPEG."""

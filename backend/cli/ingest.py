@@ -1,32 +1,45 @@
-"""`shelfsight ingest`: a CSV with local picture paths -> ZIPs over the public API -> a progress bar and what failed."""
+"""`shelfsight ingest`: a file of products -> the public API -> a progress bar and what failed.
 
-import csv
-import io
-import itertools
-import re
-import tempfile
+A CSV with local picture paths goes as ZIPs with the pictures in them; any other file goes as it is.
+"""
+
 import time
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from backend.cli.client import Api
-from backend.errors import InvalidCsv, MissingColumn, PictureMissing
-from backend.manifests.table import PICTURE_SEPARATOR, PICTURES
+from backend.cli.client import Api, ApiError
+from backend.cli.packing import count_rows, parts
+from backend.domain.importing import FileForm, ImportMode, ImportOptions
+from backend.errors import PictureMissing, UnsupportedBody
+from backend.manifests.reader import FileReader
+from backend.manifests.template import PICTURES, Template
 
-if TYPE_CHECKING:
-    from _csv import Reader
-
-PART_BYTES = 256_000_000  # pictures per ZIP: bounds the disk used for the moment and what a broken connection costs
 POLL_SECONDS = 0.25
 SHOWN_FAILURES = 50
+
+_ZIP = "application/zip"
+_CSV = "text/csv"
+_TSV = "text/tab-separated-values"
+_NDJSON = "application/x-ndjson"
+_RSS = "application/rss+xml"
+_CONTENT_TYPES = {
+    ".csv": _CSV,
+    ".tsv": _TSV,
+    ".txt": _TSV,  # what Merchant Center calls a text file
+    ".jsonl": _NDJSON,
+    ".ndjson": _NDJSON,
+    ".json": "application/json",
+    ".xml": _RSS,
+    ".rss": _RSS,
+    ".zip": _ZIP,
+}
 
 
 @dataclass(slots=True)
@@ -44,32 +57,55 @@ class Outcome:
         return self.counts.get("searchable", 0)
 
 
-def ingest(api: Api, catalog: Path, console: Console) -> Outcome:
-    """Send a catalog and wait until every row is searchable or has a reason. Raises `MissingColumn`, `ApiError`."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file that was accepted. `rows`: its rows' numbers in the catalog, None where they are its own.
+
+    `refused`: rows of the catalog so far that could not be read here.
+    """
+
+    job_id: str
+    ignored_columns: list[str]
+    rows: list[int] | None = None
+    refused: tuple[dict[str, Any], ...] = ()
+
+
+def ingest(
+    api: Api,
+    catalog: Path,
+    console: Console,
+    *,
+    mode: ImportMode = ImportMode.REPLACE,
+    columns: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Send a catalog and wait until every row is searchable or has a reason.
+
+    Raises `ApiError`, and before anything is sent an `errors.InvalidInput` of a CSV that cannot be read as a whole.
+    """
+    content_type = _content_type_of(catalog)
+    options = ImportOptions(FileForm.CSV, mode, columns or {})
+    packed = content_type == _CSV and needs_packing(catalog, options)
     outcome, started = Outcome(), time.monotonic()
+    total = count_rows(catalog) if packed else None
+    sending = _send_packed(api, catalog, options) if packed else _send_whole(api, catalog, content_type, options)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
         console=console,
     ) as progress:
-        task = progress.add_task("reading", total=_count_rows(catalog), rate="")
-        jobs: dict[str, list[int]] = {}
-        done: dict[str, dict[str, int]] = {}
-        for part in parts(catalog):
-            outcome.failures = part.refused
-            accepted = api.import_zip(part.archive)
-            part.archive.unlink()
-            jobs[accepted["job_id"]] = part.rows
-            outcome.ignored_columns = accepted["ignored_columns"]
-            _show(progress, task, api, jobs, done, started)
-        while not _show(progress, task, api, jobs, done, started):
+        watched = Watched(api, progress, total, started)
+        for sent in sending:
+            outcome.failures = list(sent.refused)
+            outcome.ignored_columns = sent.ignored_columns
+            watched.jobs[sent.job_id] = sent.rows
+            watched.look()
+        while not watched.look():
             time.sleep(POLL_SECONDS)
     outcome.counts["failed"] = len(outcome.failures)
-    for job_id, rows in jobs.items():
-        for state, count in done[job_id].items():
+    for job_id, rows in watched.jobs.items():
+        for state, count in watched.done[job_id].items():
             outcome.counts[state] = outcome.counts.get(state, 0) + count
         outcome.failures += _failures(api, job_id, rows)
     outcome.failures.sort(key=lambda item: int(item["row"]))
@@ -88,156 +124,107 @@ def report(outcome: Outcome, console: Console) -> None:
         console.print(f"ignored columns: {', '.join(outcome.ignored_columns)}", markup=False)
     if not outcome.failures:
         return
-    table = Table("row", "product", "code", "reason", title=f"{len(outcome.failures)} rows failed")
+    table = Table("row", "line", "product", "code", "reason", title=f"{len(outcome.failures)} rows failed")
     for item in outcome.failures[:SHOWN_FAILURES]:
-        words = (str(item[name] or "") for name in ("row", "product_id", "code", "detail"))
+        words = (str(item.get(name) or "") for name in ("row", "line", "product_id", "code", "detail"))
         table.add_row(*(Text(word) for word in words))  # Text: what a file says is shown, never read as markup
     console.print(table)
     if len(outcome.failures) > SHOWN_FAILURES:
         console.print(f"and {len(outcome.failures) - SHOWN_FAILURES} more: GET /v1/jobs/<job>/items?state=failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A ZIP of some rows. `rows`: their numbers in the catalog; `refused`: rows so far that could not be read."""
+def needs_packing(catalog: Path, options: ImportOptions) -> bool:
+    """Whether a CSV names pictures that lie here: it is ours, brings pictures, and one is no address.
 
-    archive: Path
-    rows: list[int]
-    refused: list[dict[str, Any]]
-
-
-def parts(catalog: Path) -> Iterator[Part]:
-    """The catalog as ZIPs of bounded size, in a folder that goes with the last of them. Raises `MissingColumn`."""
-    with tempfile.TemporaryDirectory(prefix="shelfsight-ingest-") as folder, _open(catalog) as text:
-        reader = csv.reader(text, strict=True)
-        header = _header(catalog, reader)
-        refused: list[dict[str, Any]] = []
-        rows = _rows(reader, refused)
-        row = next(rows, None)
-        for number in itertools.count():
-            archive, sent = Path(folder) / f"part-{number}.zip", []
-            with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:  # pictures are compressed already
-                manifest = io.StringIO()
-                writer = csv.writer(manifest)
-                writer.writerow(header)
-                packed = _Packed(target, catalog.parent)
-                while row is not None and packed.bytes < PART_BYTES:
-                    sent.append(row[0])
-                    writer.writerow(packed.row(header, row[1]))
-                    row = next(rows, None)
-                target.writestr("products.csv", manifest.getvalue().encode("utf-8", "surrogateescape"))
-            yield Part(archive, sent, refused)
-            if row is None:
-                return
-
-
-def _header(catalog: Path, reader: "Reader") -> list[str]:
+    Raises an `errors.InvalidInput` when the file cannot be read as a whole.
+    """
+    if options.mode is ImportMode.PATCH:
+        return False
+    reader = FileReader(max_picture_bytes=1, default_currency="EUR")
     try:
-        header = [name.strip() for name in next(reader, [])]
-    except csv.Error as err:
-        raise InvalidCsv(f"{catalog}: the header cannot be read: {err}") from err
-    if "product_id" not in header or not any(name in header for name in PICTURES):
-        raise MissingColumn(f"{catalog} needs the columns product_id and image; its header has: {', '.join(header)}")
-    return header
+        with catalog.open("rb") as source, reader.open(source, "default", options) as manifest:
+            return manifest.dialect == Template.name and any(
+                picture.entry for row in manifest.rows() for picture in row.pictures
+            )
+    except OSError as err:
+        raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err
 
 
-def _rows(reader: "Reader", refused: list[dict[str, Any]]) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their numbers; what cannot be read goes to `refused` and the reading goes on."""
-    for number in itertools.count(1):
-        try:
-            cells = next(row for row in reader if row)
-        except StopIteration:
-            return
-        except csv.Error as err:
-            reason = f"line {reader.line_num}: {err}"
-            refused.append({"row": number, "product_id": None, "code": InvalidCsv.code, "detail": reason})
-        else:
-            yield number, cells
+class Watched:
+    """The jobs of a catalog and the bar that shows them. A finished job is not asked again."""
+
+    def __init__(self, api: Api, progress: Progress, total: int | None, started: float) -> None:
+        """`total`: rows of the catalog, None where only the server will know."""
+        self.jobs: dict[str, list[int] | None] = {}
+        self.done: dict[str, dict[str, int]] = {}
+        self._api = api
+        self._progress = progress
+        self._total = total
+        self._started = started
+        self._task = progress.add_task("reading", total=total, pace="")
+
+    def look(self) -> bool:
+        """Bring the bar up to date; whether every job is done. Raises `ApiError` when one could not be read on."""
+        settled = 0
+        last: dict[str, Any] = {}
+        for job_id in self.jobs:
+            if job_id not in self.done:
+                last = self._api.get(f"/v1/jobs/{job_id}")
+                if last["code"]:
+                    raise ApiError({"code": last["code"], "detail": f"the import stopped: {last['detail']}"})
+                if last["done"]:
+                    self.done[job_id] = last["counts"]
+                else:
+                    settled += _settled(last["counts"])
+        settled += sum(_settled(counts) for counts in self.done.values())
+        total = self._total if self._total is not None else last.get("total")
+        self._progress.update(
+            self._task, description="indexing", completed=settled, total=total, pace=self._pace(settled, total, last)
+        )
+        return len(self.done) == len(self.jobs)
+
+    def _pace(self, settled: int, total: int | None, job: Mapping[str, Any]) -> str:
+        """The rate, and when the rest will be there: by the job where it says so, else by the clock."""
+        rate = job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3)
+        left = (total - settled) / rate if total and rate else job.get("eta_seconds")
+        return f"{rate:.1f}/s" + (f", {left:.0f} s left" if left else "")
 
 
-class _Packed:
-    """Puts the pictures a row names into the ZIP, each file once, under names that are safe in any ZIP."""
-
-    def __init__(self, target: zipfile.ZipFile, folder: Path) -> None:
-        self.bytes = 0
-        self._target = target
-        self._folder = folder
-        self._names: dict[str, str] = {}
-
-    def row(self, header: list[str], cells: list[str]) -> list[str]:
-        """The row with its pictures' names in the ZIP; what is not there keeps its name and fails by it."""
-        return [
-            PICTURE_SEPARATOR.join(self._pack(name.strip()) for name in cell.split(PICTURE_SEPARATOR) if name.strip())
-            if index < len(header) and header[index] in PICTURES
-            else cell
-            for index, cell in enumerate(cells)
-        ]
-
-    def _pack(self, name: str) -> str:
-        if name not in self._names:
-            path = self._folder / name
-            inside = f"pictures/{len(self._names):07d}-{re.sub(r'[^A-Za-z0-9._-]', '_', path.name)[-60:]}"
-            try:
-                self._target.write(path, inside)
-                self.bytes += path.stat().st_size
-            except (OSError, ValueError):
-                inside = name
-            self._names[name] = inside
-        return self._names[name]
+def _settled(counts: Mapping[str, int]) -> int:
+    return sum(count for state, count in counts.items() if state != "pending")
 
 
-def _show(
-    progress: Progress,
-    task: Any,
-    api: Api,
-    jobs: dict[str, list[int]],
-    done: dict[str, dict[str, int]],
-    started: float,
-) -> bool:
-    """Bring the bar up to date; whether every job is done. A finished job is not asked again."""
-    finished = True
-    for job_id in jobs:
-        if job_id in done:
-            continue
-        job = api.get(f"/v1/jobs/{job_id}")
-        if job["code"]:
-            raise InvalidCsv(f"the import stopped: {job['code']}: {job['detail']}")
-        if job["done"]:
-            done[job_id] = job["counts"]
-        else:
-            finished = False
-            settled = sum(count for state, count in job["counts"].items() if state != "pending")
-            progress.update(task, description="indexing", completed=_settled(done) + settled)
-    total = _settled(done)
-    if finished:
-        progress.update(task, completed=total)
-    completed = progress.tasks[0].completed
-    progress.update(task, rate=f"{completed / max(time.monotonic() - started, 1e-3):.1f}/s")
-    return finished
+def _send_packed(api: Api, catalog: Path, options: ImportOptions) -> Iterator[Sent]:
+    for part in parts(catalog, {options.columns.get(name, name) for name in PICTURES}):
+        accepted = api.import_file(part.archive, _ZIP, mode=options.mode, columns=options.columns)
+        part.archive.unlink()
+        yield Sent(accepted["job_id"], accepted["ignored_columns"], part.rows, tuple(part.refused))
 
 
-def _settled(done: dict[str, dict[str, int]]) -> int:
-    return sum(count for counts in done.values() for state, count in counts.items() if state != "pending")
+def _send_whole(api: Api, catalog: Path, content_type: str, options: ImportOptions) -> Iterator[Sent]:
+    try:
+        accepted = api.import_file(catalog, content_type, mode=options.mode, columns=options.columns)
+    except OSError as err:
+        raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err
+    yield Sent(accepted["job_id"], accepted["ignored_columns"])
 
 
-def _failures(api: Api, job_id: str, rows: list[int]) -> list[dict[str, Any]]:
+def _content_type_of(catalog: Path) -> str:
+    try:
+        return _CONTENT_TYPES[catalog.suffix.lower()]
+    except KeyError:
+        raise UnsupportedBody(f"{catalog.name}: a file of products ends in {', '.join(_CONTENT_TYPES)}") from None
+
+
+def _failures(api: Api, job_id: str, rows: list[int] | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
         page = api.get(f"/v1/jobs/{job_id}/items", state="failed", limit=1000, cursor=cursor)
-        found += [{**item, "row": rows[item["row"] - 1]} for item in page["items"]]
+        # a packed row has another line in its part than in the catalog, so only its number is told
+        found += [
+            item if rows is None else {**item, "row": rows[item["row"] - 1], "line": None} for item in page["items"]
+        ]
         cursor = page["next_cursor"]
         if cursor is None:
             return found
-
-
-def _count_rows(catalog: Path) -> int:
-    with _open(catalog) as text:
-        return max(sum(1 for row in csv.reader(text) if row) - 1, 0)
-
-
-def _open(catalog: Path) -> io.TextIOWrapper:
-    try:
-        return catalog.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as err:
-        raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backend.domain.importing import ImportMode
 from backend.errors import Misconfigured, ShelfsightError
 from backend.settings import load_settings
 
@@ -90,17 +91,29 @@ def demo(
 
 @app.command()
 def ingest(
-    catalog: Annotated[Path, typer.Argument(help="A CSV with product_id, image and more; see docs/imports.md.")],
+    catalog: Annotated[
+        Path, typer.Argument(help="A CSV, TSV, JSON, JSON lines, RSS or ZIP file; see docs/imports.md.")
+    ],
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", help="A field and the file's column for it: title=name. Repeat.")
+    ] = None,
+    mode: Annotated[
+        ImportMode, typer.Option(help="replace: whole products. patch: only the facts that are there, no pictures.")
+    ] = ImportMode.REPLACE,
     url: Url = None,
     merchant: Merchant = "default",
 ) -> None:
-    """Import a catalog with pictures beside it, and wait until every row is searchable or has a reason."""
+    """Import a file of products, and wait until every row is searchable or has a reason."""
     from backend.cli.client import running
     from backend.cli.ingest import ingest as send
     from backend.cli.ingest import report
 
+    pairs = [item.partition("=") for item in columns or ()]
+    if wrong := ["".join(pair) for pair in pairs if not pair[0] or not pair[2]]:
+        raise typer.BadParameter(f"{', '.join(wrong)}: write field=column", param_hint="--map")
+    mapping = {name: column for name, _, column in pairs}
     with _told(), running(load_settings(), url=url, merchant=merchant) as api:
-        outcome = send(api, catalog, console)
+        outcome = send(api, catalog, console, mode=mode, columns=mapping)
         report(outcome, console)
     if outcome.failures:
         raise typer.Exit(EXIT_FAILED_ROWS)

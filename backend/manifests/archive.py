@@ -1,19 +1,34 @@
-"""A ZIP of products: a CSV at its top and the pictures beside it, read where they lie."""
+"""A ZIP of products: a file of products and the pictures beside it, read where they lie."""
 
-import io
 import re
+import stat
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import IO, Self
+from typing import IO
 
+from backend.domain.importing import FileForm
+from backend.domain.product_facts import shown
 from backend.errors import ImageTooLarge, InvalidArchive, PictureMissing, UnreadableImage, UnsafeArchiveName
-from backend.manifests.table import ProductTable
-from backend.ports import Row
+from backend.manifests.record import Borrowed
+from backend.manifests.spans import refuse_overlaps
 
-MANIFEST_NAMES = ("products.csv", "catalog.csv")
+FORMS = {
+    ".csv": FileForm.CSV,
+    ".tsv": FileForm.TSV,
+    ".jsonl": FileForm.JSON_LINES,
+    ".json": FileForm.JSON,
+    ".xml": FileForm.RSS,
+}
+"""The forms a file of products in a ZIP can have, by its name's end."""
+
+_FIRST_NAMES = ("products", "catalog")
 _SHOWN = 80  # characters of a hostile name worth repeating in a message
+_DIRECTORY_BYTES_PER_ENTRY = 300  # 46 and the name, and what packers add; twice the usual
+_ENTRY_SIGNATURE = b"PK\x01\x02"
+_HIDDEN_FLAGS = 0x1 | 0x40 | 0x2000  # encrypted, strongly, with its directory (APPNOTE 4.4.4)
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others can ask for gigabytes to unpack
 
 # What zipfile raises on damaged archives, found by cutting and flipping bytes (tests/unit/manifests).
 _DAMAGE = (
@@ -28,100 +43,124 @@ _DAMAGE = (
 )
 
 
-class ZipReader:
-    """Opens ZIPs of products. The port's `ManifestReader`."""
+class Archive:
+    """An open ZIP. Whatever its directory claims, no more than the limit is unpacked at once."""
 
-    def __init__(self, *, max_picture_bytes: int, default_currency: str, max_entries: int = 1_000_000) -> None:
-        """`max_entries`: the directory is held in memory, about 1 kB an entry."""
+    def __init__(self, source: IO[bytes], *, max_entries: int, max_picture_bytes: int) -> None:
+        """Check the directory. Raises `InvalidArchive` or `UnsafeArchiveName`."""
         self._max_picture_bytes = max_picture_bytes
-        self._default_currency = default_currency
-        self._max_entries = max_entries
-
-    def open(self, source: IO[bytes], merchant: str) -> "ZipManifest":
-        """Check names and header. Raises `InvalidArchive`, `UnsafeArchiveName`, `MissingColumn`, `InvalidCsv`."""
+        guarded = _Guarded(source, max_entries)
         try:
-            archive = zipfile.ZipFile(source)
+            self._zip = zipfile.ZipFile(guarded)
         except _DAMAGE as err:
             raise InvalidArchive(f"this is not a ZIP that can be read: {err}") from err
-        if len(archive.infolist()) > self._max_entries:
-            raise InvalidArchive(f"more than {self._max_entries} entries")
-        for info in archive.infolist():
-            _check_entry(info)
-        return ZipManifest(archive, _manifest_of(archive), merchant, self._default_currency, self._max_picture_bytes)
-
-
-class ZipManifest:
-    """An open ZIP of products. The port's `Manifest`."""
-
-    def __init__(
-        self, archive: zipfile.ZipFile, manifest: str, merchant: str, currency: str, max_picture_bytes: int
-    ) -> None:
-        self._archive = archive
-        self._max_picture_bytes = max_picture_bytes
-        self._folder = PurePosixPath(manifest).parent
+        guarded.opened = True
         try:
-            raw = archive.open(manifest)
+            _check(self._zip.infolist())
+            refuse_overlaps(source, self._zip.infolist(), self._zip.start_dir)
+            self._manifest = _manifest_of(self._zip)
         except _DAMAGE as err:
-            raise InvalidArchive(f"{manifest} cannot be read: {err}") from err
-        # utf-8-sig: spreadsheets write a byte order mark. surrogateescape: one bad byte spoils its row, not the file.
-        self._text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        try:
-            self._table = ProductTable(self._text, merchant, currency)
-        except _DAMAGE as err:
-            raise InvalidArchive(f"{manifest} cannot be read: {err}") from err
+            raise InvalidArchive(f"this is not a ZIP that can be read: {err}") from err
+        self._folder = PurePosixPath(self._manifest).parent
+        self.form = FORMS[PurePosixPath(self._manifest).suffix.lower()]
 
-    @property
-    def ignored_columns(self) -> tuple[str, ...]:
-        """Columns that are no product's field."""
-        return self._table.ignored_columns
-
-    def rows(self, *, first: int = 1) -> Iterator[Row]:
-        """Rows from number `first`. Raises `InvalidArchive` when the ZIP is damaged inside."""
+    def open_manifest(self) -> Borrowed:
+        """The file of products, unpacked as it is read. Raises `InvalidArchive` where it is damaged."""
         try:
-            yield from self._table.rows(first=first)
+            return _Entry(self._zip.open(self._manifest))
         except _DAMAGE as err:
-            raise InvalidArchive(f"the manifest breaks off: {err}") from err
+            raise InvalidArchive(f"{shown(self._manifest, _SHOWN)} cannot be read: {err}") from err
 
     def picture(self, name: str) -> bytes:
-        """An entry's bytes, never more than the limit whatever the directory claims."""
-        shown = name[:_SHOWN]
+        """An entry's bytes. Raises `PictureMissing`, `ImageTooLarge` or `UnreadableImage`."""
+        label = shown(name, _SHOWN)
+        info = self._find(str(self._folder / name))
+        if info is None:
+            raise PictureMissing(f"no entry {label!r} in the ZIP", field="image")
         try:
-            info = self._archive.getinfo(str(self._folder / name))
-        except (KeyError, ValueError):
-            raise PictureMissing(f"no entry {shown!r} in the ZIP", field="image") from None
-        try:
-            with self._archive.open(info) as entry:
+            with self._zip.open(info) as entry:
                 data = entry.read(self._max_picture_bytes + 1)
         except _DAMAGE as err:
-            raise UnreadableImage(f"entry {shown!r} is damaged: {err}", field="image") from err
+            raise UnreadableImage(f"entry {label!r} is damaged: {err}", field="image") from err
         if len(data) > self._max_picture_bytes:
-            raise ImageTooLarge(f"entry {shown!r} has more than {self._max_picture_bytes} bytes", field="image")
+            raise ImageTooLarge(f"entry {label!r} has more than {self._max_picture_bytes} bytes", field="image")
         return data
 
-    def __enter__(self) -> Self:
-        return self
+    def close(self) -> None:
+        """Let go of the source, which stays open."""
+        self._zip.close()
 
-    def __exit__(self, *exc: object) -> None:
-        self._text.close()
-        self._archive.close()
+    def _find(self, path: str) -> zipfile.ZipInfo | None:
+        """By the name as it is, or as one system writes accents and the other (macOS takes letters and marks apart)."""
+        for form in (None, "NFC", "NFD"):
+            try:
+                return self._zip.getinfo(path if form is None else unicodedata.normalize(form, path))
+            except KeyError:
+                continue
+        return None
 
 
-def _check_entry(info: zipfile.ZipInfo) -> None:
+class _Guarded:
+    """Stands before the source while zipfile reads the directory, which it does in one piece and without a limit."""
+
+    def __init__(self, source: IO[bytes], max_entries: int) -> None:
+        self.opened = False
+        self._source = source
+        self._max_entries = max_entries
+        self.seek, self.tell, self.seekable = source.seek, source.tell, source.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if self.opened:
+            return self._source.read(size)
+        limit = self._max_entries * _DIRECTORY_BYTES_PER_ENTRY + (1 << 17)  # the end record is looked for in 64 kB
+        data = self._source.read(limit + 1 if size < 0 else min(size, limit + 1))
+        if len(data) > limit or data.count(_ENTRY_SIGNATURE) > self._max_entries:
+            raise InvalidArchive(f"more than {self._max_entries} entries, or names too long")
+        return data
+
+
+class _Entry(Borrowed):
+    """The file of products inside the ZIP."""
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as in Borrowed
+        try:
+            return super().readinto(buffer)
+        except _DAMAGE as err:
+            raise InvalidArchive(f"the file of products breaks off: {err}") from err
+
+
+def _check(infos: list[zipfile.ZipInfo]) -> None:
     """A name is refused although nothing is unpacked here: an archive that tries is not a catalog."""
-    name = info.orig_filename
-    parts = re.split(r"[/\\]", name)
-    if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name) or ".." in parts or "\x00" in name:
-        raise UnsafeArchiveName(f"entry {name[:_SHOWN]!r} would lie outside the archive")
-    if info.flag_bits & 0x1:  # bit 0 of the general purpose flag: encrypted (APPNOTE 4.4.4)
-        raise InvalidArchive(f"entry {name[:_SHOWN]!r} is encrypted")
+    names: set[str] = set()
+    for info in infos:
+        name = info.orig_filename
+        label = shown(name, _SHOWN)
+        parts = re.split(r"[/\\]", name)
+        if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name) or ".." in parts or "\x00" in name:
+            raise UnsafeArchiveName(f"entry {label!r} would lie outside the archive")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise UnsafeArchiveName(f"entry {label!r} is a link")
+        if info.flag_bits & _HIDDEN_FLAGS:
+            raise InvalidArchive(f"entry {label!r} is encrypted")
+        if info.compress_type not in _METHODS:
+            raise InvalidArchive(f"entry {label!r} is packed by another method than deflate")
+        if info.filename in names:
+            raise InvalidArchive(f"entry {label!r} is there twice")
+        names.add(info.filename)
 
 
 def _manifest_of(archive: zipfile.ZipFile) -> str:
-    names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    for wanted in MANIFEST_NAMES:
-        if wanted in names:
-            return wanted
-    tables = [name for name in names if name.lower().endswith(".csv")]
-    if len(tables) == 1:  # a folder zipped from outside has its CSV one level down
-        return tables[0]
-    raise InvalidArchive(f"the ZIP needs {MANIFEST_NAMES[0]} at its top; it has {len(tables)} CSV files")
+    """The file of products: `products.*` at the top, else `catalog.*`, else the only one of a form that is read."""
+    found = [name for name in archive.namelist() if PurePosixPath(name).suffix.lower() in FORMS and _is_seen(name)]
+    for wanted in _FIRST_NAMES:
+        first = [name for name in found if name.lower() in {wanted + end for end in FORMS}]
+        if len(first) == 1:
+            return first[0]
+    if len(found) == 1:  # a folder zipped from outside has it one level down
+        return found[0]
+    raise InvalidArchive(f"the ZIP needs one products.csv (or {', '.join(FORMS)}) at its top; it has {len(found)} such")
+
+
+def _is_seen(name: str) -> bool:
+    """Not what macOS puts beside each file, nor anything hidden."""
+    return not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".") and not name.endswith("/")

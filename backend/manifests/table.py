@@ -1,117 +1,97 @@
-"""A CSV of products: its header, and each row turned into a product or a reason.
-
-Rows stand on their own: a bad one is reported with its number and the reading goes on.
-"""
+"""CSV and TSV -> records. A bad line is a record with an error, and the reading goes on (RFC 4180, strict quoting)."""
 
 import csv
-from collections.abc import Iterator, Mapping
-from typing import TextIO
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
 
-from backend.domain.product import ProductKey
-from backend.domain.product_facts import product_id_of, product_of, shown
-from backend.errors import FieldError, InvalidCsv, InvalidField, InvalidInput, MissingColumn
-from backend.ports import Row
+from backend.domain.product_facts import shown
+from backend.errors import InvalidCsv
+from backend.manifests.record import Borrowed, Record
 
-PLAIN = ("title", "description", "category", "brand", "price", "currency", "url")
-PICTURES = ("image", "images")
-PICTURE_SEPARATOR = "|"
-ATTRIBUTE_PREFIX = "attributes."
-MAX_COLUMNS = 200  # a header of a million columns is no catalog
+MAX_COLUMNS = 500  # exports of shop systems have up to about 200; a header of a million is no catalog
+MAX_ROW_CHARS = 4_000_000  # a description has at most 20,000; csv itself admits no cell beyond 131,072
 
-_TRUE = ("true", "yes", "1", "y")
-_FALSE = ("false", "no", "0", "n")
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_LINE_ENDS = ("\n", "\r")
+_BOM_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-class ProductTable:
-    """Reads rows from an open text file (UTF-8 decoded with `surrogateescape`, newline="")."""
+class Table:
+    """Reads a table from bytes. Nothing but the row at hand is in memory, however long a line is."""
 
-    def __init__(self, text: TextIO, merchant: str, default_currency: str) -> None:
-        """Read and check the header. Raises `MissingColumn` or `InvalidCsv`."""
-        self._merchant = merchant
-        self._currency = default_currency
-        self._reader = csv.reader(text, strict=True)
-        self._header = self._read_header()
-        self.ignored_columns = tuple(name for name in self._header if name and not _known(name))
+    def __init__(self, stream: Borrowed, delimiter: str) -> None:
+        """Read the header. Raises `InvalidCsv`."""
+        # utf-8-sig: spreadsheets write a byte order mark. surrogateescape: one bad byte spoils its row, not the file.
+        text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8-sig", "surrogateescape", newline="")
+        self._lines = _Lines(text)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        self.header = self._read_header()
 
-    def _read_header(self) -> list[str]:
-        try:
-            header = [name.strip() for name in next(self._reader)]
-        except StopIteration:
-            raise InvalidCsv("the file is empty", field="header") from None
-        except csv.Error as err:
-            raise InvalidCsv(f"the header cannot be read: {err}", field="header") from err
-        if len(header) > MAX_COLUMNS:
-            raise InvalidCsv(f"more than {MAX_COLUMNS} columns", field="header")
-        if twice := sorted({name for name in header if name and header.count(name) > 1}):
-            raise InvalidCsv(f"the header names a column twice: {', '.join(twice)}", field="header")
-        missing = [] if "product_id" in header else ["product_id"]
-        if not any(name in header for name in PICTURES):
-            missing.append("image")
-        if missing:
-            raise MissingColumn(
-                f"the header lacks: {', '.join(missing)}",
-                errors=[FieldError(name, MissingColumn.code, "this column is required") for name in missing],
-            )
-        return header
-
-    def rows(self, *, first: int = 1) -> Iterator[Row]:
-        """Rows from number `first`; empty lines are no rows."""
-        number = 0
+    def records(self, column: Callable[[str], str]) -> Iterator[Record]:
+        """The records below the header, by the names `column` makes of the header's. Empty lines are none."""
+        index = {column(name): at for at, name in enumerate(self.header) if name}
         while True:
+            self._lines.used = 0
+            line = self._lines.number + 1
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as err:
-                number += 1
-                if number >= first:
-                    yield Row(number, None, error=InvalidCsv(f"line {self._reader.line_num}: {err}"))
+                yield Record(line, error=InvalidCsv(f"line {self._lines.number}: {err}"))
                 continue
-            if not cells:
-                continue
-            number += 1
-            if number >= first:
-                yield self._row(number, cells)
+            if cells:
+                yield self._record(line, cells, index)
 
-    def _row(self, number: int, cells: list[str]) -> Row:
-        if len(cells) != len(self._header):
-            return Row(number, None, error=InvalidCsv(f"{len(cells)} cells where the header has {len(self._header)}"))
-        record = {name: cell.strip() for name, cell in zip(self._header, cells, strict=True) if name}
-        product_id = record.get("product_id") or None
+    def _record(self, line: int, cells: list[str], index: Mapping[str, int]) -> Record:
+        if len(cells) != len(self.header):
+            wrong = f"line {line}: {len(cells)} cells where the header has {len(self.header)}"
+            return Record(line, error=InvalidCsv(wrong))  # its cells may be anybody's
+        if any(not cell.isascii() and _UNDECODED.search(cell) for cell in cells):
+            return Record(line, cells, index, InvalidCsv(f"line {line}: the row is not UTF-8"))
+        if any("\r" in cell for cell in cells):  # a line's end inside quotes; text is kept with plain ones
+            cells = [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in cells]
+        return Record(line, cells, index)
+
+    def _read_header(self) -> list[str]:
         try:
-            if any("\udc80" <= char <= "\udcff" for cell in cells for char in cell):
-                raise InvalidCsv("the row is not UTF-8")
-            key = ProductKey(self._merchant, product_id_of(product_id or ""))
-            product = product_of(key, _facts(record), default_currency=self._currency)
-            return Row(number, product_id, product, _picture_names(record))
-        except InvalidInput as err:
-            return Row(number, shown(product_id) if product_id else None, error=err)
+            header = [name.strip() for name in next((row for row in self._reader if row), [])]
+        except csv.Error as err:
+            raise InvalidCsv(f"the header cannot be read: {err}", field="header") from err
+        if not header:
+            raise InvalidCsv("the file is empty", field="header")
+        start = "".join(header)[:4].encode("utf-8", "surrogateescape")
+        if start.startswith(_BOM_16):
+            raise InvalidCsv("the file is UTF-16; save it as UTF-8", field="header")
+        if any(shown(name, len(name)) != name for name in header):
+            raise InvalidCsv("the header is not text in UTF-8", field="header")
+        if len(header) > MAX_COLUMNS:
+            raise InvalidCsv(f"more than {MAX_COLUMNS} columns", field="header")
+        if twice := sorted({name for name in header if name and header.count(name) > 1}):
+            raise InvalidCsv(f"the header names a column twice: {shown(', '.join(twice))}", field="header")
+        return header
 
 
-def _known(name: str) -> bool:
-    return name in (*PLAIN, *PICTURES, "product_id", "in_stock") or name.startswith(ATTRIBUTE_PREFIX)
+class _Lines:
+    """Lines for csv, which reads as many as a row has. `used`: characters of the row so far."""
 
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.number = 0
+        self.used = 0
 
-def _facts(record: Mapping[str, str]) -> dict[str, object]:
-    facts: dict[str, object] = {name: record[name] for name in PLAIN if record.get(name)}
-    facts["in_stock"] = _boolean(record.get("in_stock", ""))
-    facts["attributes"] = {
-        name.removeprefix(ATTRIBUTE_PREFIX): cell
-        for name, cell in record.items()
-        if name.startswith(ATTRIBUTE_PREFIX) and cell
-    }
-    return facts
+    def __iter__(self) -> Iterator[str]:
+        return self
 
-
-def _boolean(cell: str) -> bool | None:
-    word = cell.lower()
-    if not word:
-        return None
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    raise InvalidField(f"in_stock: true or false is expected, not {cell[:20]!r}", field="in_stock")
-
-
-def _picture_names(record: Mapping[str, str]) -> tuple[str, ...]:
-    names = (name.strip() for column in PICTURES for name in record.get(column, "").split(PICTURE_SEPARATOR))
-    return tuple(name for name in names if name)
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW_CHARS + 1 - self.used)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.used += len(line)
+        if self.used > MAX_ROW_CHARS:
+            while line and not line.endswith(_LINE_ENDS):
+                line = self._text.readline(1 << 16)
+            raise csv.Error(f"a row of more than {MAX_ROW_CHARS} characters")
+        return line
