@@ -1,5 +1,6 @@
 """The port `BlobStore` on a directory: one file per content, named by its sha-256, written once and never changed."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -7,16 +8,18 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
 from backend import errors
-from backend.blobs.durable import CHUNK_BYTES, flush_directory, unavailable
+from backend.blobs.durable import flush_directory, unavailable
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 """What a sha-256 in hex looks like. Nothing else becomes part of a path, so no path can be climbed."""
 
 _INCOMING: Final = "incoming"
+_LOCK: Final = "lock"
 
 
 class FilesystemBlobs:
@@ -26,6 +29,10 @@ class FilesystemBlobs:
 
     A blob is written under a temporary name, flushed to the disk, and only then given its own name, which also is
     flushed: a blob that has its name is whole, also after a power loss (as far as the disk keeps what fsync promises).
+
+    A blob's time of modification says when it was last put. Whoever puts one holds the lock `root/lock` with others
+    while the blob is stamped or named, and whoever discards one holds it alone: so what was put is never discarded by
+    somebody who looked a moment before.
     """
 
     def __init__(self, root: Path, stale_seconds: float = 3600.0) -> None:
@@ -45,62 +52,71 @@ class FilesystemBlobs:
         """Store durably and return the content hash. Raises `errors.BlobsUnavailable`, leaving nothing behind."""
         content_hash = hashlib.sha256(data).hexdigest()
         with unavailable("written"):
-            if not self._is_whole(content_hash, len(data)):
+            if not self._used_again(content_hash, len(data)):
                 with self._temporary() as (path, file):
                     file.write(data)
                     self._publish(path, file, content_hash)
             self._anchor(content_hash)
         return content_hash
 
-    def put_stream(self, stream: IO[bytes]) -> str:
-        """The same for a file too large to hold in memory, from where the stream stands to its end.
-
-        What reading the stream raises passes unchanged: that is the sender's failure, not the store's.
-        """
-        digest, size = hashlib.sha256(), 0
-        with self._temporary() as (path, file):
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-                with unavailable("written"):
-                    file.write(chunk)
-            content_hash = digest.hexdigest()
-            with unavailable("written"):
-                if not self._is_whole(content_hash, size):
-                    self._publish(path, file, content_hash)
-                self._anchor(content_hash)
-        return content_hash
-
     def get(self, content_hash: str) -> bytes:
         """The bytes. Raises `errors.ImageNotFound`, `errors.BlobsUnavailable`."""
-        with self.open(content_hash) as file, unavailable("read"):
-            return file.read()
-
-    def open(self, content_hash: str) -> IO[bytes]:
-        """The bytes as a seekable file, to be closed by the caller. Raises as `get` does."""
         if not _HASH.fullmatch(content_hash):
             raise errors.ImageNotFound
         with unavailable("read"):
             try:
-                return self._path(content_hash).open("rb")
+                return self._path(content_hash).read_bytes()
             except FileNotFoundError as err:
                 raise errors.ImageNotFound from err
 
-    def delete(self, content_hash: str) -> None:
-        """Remove the bytes. Not flushed to the disk: after a power loss the blob may be back, and is only unused."""
-        if _HASH.fullmatch(content_hash):
-            with unavailable("written"):
-                self._path(content_hash).unlink(missing_ok=True)
+    def unused_since(self, before: datetime) -> Iterator[str]:
+        """Content hashes last put before a moment, one directory after another. Raises `errors.BlobsUnavailable`."""
+        with unavailable("read"):
+            for path in self._root.glob("??/??/*"):
+                if _HASH.fullmatch(path.name) and _is_unused(path, before):
+                    yield path.name
+
+    def discard(self, content_hash: str, *, unused_since: datetime) -> bool:
+        """Remove the bytes unless they were put again since; whether they were removed.
+
+        Not flushed to the disk: after a power loss the blob may be back, and is only unused.
+        """
+        if not _HASH.fullmatch(content_hash):
+            return False
+        path = self._path(content_hash)
+        with unavailable("written"), self._locked(fcntl.LOCK_EX):
+            if not _is_unused(path, unused_since):
+                return False
+            path.unlink()
+            return True
 
     def _path(self, content_hash: str) -> Path:
         return self._root / content_hash[:2] / content_hash[2:4] / content_hash
 
-    def _is_whole(self, content_hash: str, size: int) -> bool:
-        """Stored already: not written again. A file of another size was damaged from outside; a new put mends it."""
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Hold the lock, alone or with others. Opened each time: threads with one descriptor would share one lock."""
+        descriptor = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            return self._path(content_hash).stat().st_size == size
-        except FileNotFoundError:
-            return False
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _used_again(self, content_hash: str, size: int) -> bool:
+        """Stamp the blob if it is stored already. A file of another size was damaged from outside; a new put mends it.
+
+        The stamp need not be flushed: it guards a request under way, which a loss of power would end as well.
+        """
+        path = self._path(content_hash)
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                if path.stat().st_size != size:
+                    return False
+                _stamp(path)
+            except FileNotFoundError:
+                return False
+            return True
 
     @contextmanager
     def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
@@ -123,7 +139,9 @@ class FilesystemBlobs:
         os.fsync(file.fileno())
         target = self._path(content_hash)
         target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
+        with self._locked(fcntl.LOCK_SH):
+            _stamp(path)
+            path.replace(target)
 
     def _anchor(self, content_hash: str) -> None:
         """Flush the directory that holds the blob's name, and once per process those that hold the directories' names.
@@ -143,3 +161,17 @@ class FilesystemBlobs:
             with suppress(FileNotFoundError):  # another process finished or cleaned it meanwhile
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+
+def _stamp(path: Path) -> None:
+    """Say that the blob was put now, by the clock it is compared with: a file system's own may be some ms behind it."""
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
+
+
+def _is_unused(path: Path, since: datetime) -> bool:
+    """Whether there is such a file that was last stamped before."""
+    try:
+        return path.stat().st_mtime < since.timestamp()
+    except FileNotFoundError:
+        return False

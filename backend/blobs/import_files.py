@@ -4,7 +4,9 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -64,3 +66,11 @@ class FilesystemImportFiles:
         if _NAME.fullmatch(name):
             with unavailable("written"):
                 (self._root / name).unlink(missing_ok=True)
+
+    def names_before(self, before: datetime) -> Iterator[str]:
+        """Names of files last written to before a moment: an import that was never opened leaves one behind."""
+        with unavailable("read"):
+            for path in self._root.iterdir():
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    if _NAME.fullmatch(path.name) and path.stat().st_mtime < before.timestamp():
+                        yield path.name

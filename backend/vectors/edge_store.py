@@ -1,9 +1,9 @@
 """The embedded index: a `VectorStore` on a Qdrant Edge shard, opened by one process and shared by its threads."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,20 +16,23 @@ from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Match
-from backend.ports import Point, Space
+from backend.ports import Point, Space, Tombstone
 from backend.vectors.deepening import Hit, best_products, matches_of
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize, rescored
-from backend.vectors.filters import in_dialect, of_merchant, of_products
+from backend.vectors.filters import buried, in_dialect, not_newer, of_content, of_merchant, of_product, older
 from backend.vectors.open_shard import EdgeLimits, OpenShard
-from backend.vectors.payload import VECTOR_NAME, known_ids, query_vector, storable_facts, storable_points
+from backend.vectors.payload import VECTOR_NAME, query_vector, storable_facts, storable_points
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from backend.vectors.space import refuse_other_space
+from backend.vectors.versions import by_version, tombstone_points, version_of
 
 SHARD = "shard"
 SCROLL_POINTS = 64
 """Points read at once with their vectors; a product has up to 16, so once is the rule."""
+PURGED_TOMBSTONES = 1_000
+"""Removed at once: 13 ms, in which every thread stands still; 50,000 at once take 0.7 s."""
 DEFAULT_LIMITS = EdgeLimits()
 
 
@@ -118,29 +121,36 @@ class EdgeStore:
         self._shard.accept_loss()
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Insert or replace, after checking all of them."""
-        usable = storable_points(points, self.space.dimension)
-        step = self._limits.batch_points
-        batches = [usable[start : start + step] for start in range(0, len(usable), step)]
-        self._shard.write([(asked(_upsertion, batch), len(batch)) for batch in batches])
+        """Insert, or replace what is older, after checking all of them."""
+        self._put(storable_points(points, self.space.dimension), older)
 
     def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of all points of a product."""
-        change = qdrant_edge.UpdateOperation.set_payload_by_filter
-        self._shard.write([(asked(change, _points_of([key]), storable_facts(facts)), 1)])
+        """Merge `facts` into the payload of those points of a product that are older."""
+        usable = storable_facts(facts)
+        wanted = in_dialect(of_product(key, older_than=version_of(usable)), EdgeDialect())
+        self._shard.write([(asked(qdrant_edge.UpdateOperation.set_payload_by_filter, wanted, usable), 1)])
 
-    def remove_points(self, point_ids: Sequence[str]) -> None:
-        """Remove single points."""
-        self._shard.remove(qdrant_edge.UpdateOperation.delete_points([*known_ids(point_ids)]))
+    def bury(self, tombstones: Sequence[Tombstone]) -> None:
+        """Put tombstones in the place of these points, unless what is there is newer."""
+        self._put(tombstone_points(tombstones, self.space.dimension, time.time()), not_newer)
 
-    def remove_products(self, keys: Sequence[ProductKey]) -> None:
-        """Remove every point of these products."""
-        for _, group in groupby(sorted(keys), key=lambda key: key.merchant):
-            self._shard.remove(qdrant_edge.UpdateOperation.delete_points_by_filter(_points_of(list(group))))
+    def purge_tombstones(self, before: datetime) -> None:
+        """Remove tombstones put before a moment."""
+        gone = in_dialect(buried(before.timestamp()), EdgeDialect())
+        while True:
+            found, _ = self._shard.ask(
+                "scroll",
+                qdrant_edge.ScrollRequest(limit=PURGED_TOMBSTONES, filter=gone, with_payload=False, with_vector=False),
+            )
+            if not found:
+                return
+            # By the filter too: what was replaced by a point since it was found is no tombstone any more.
+            these = qdrant_edge.Filter(must=[gone, qdrant_edge.HasIdCondition({record.id for record in found})])
+            self._shard.remove(asked(qdrant_edge.UpdateOperation.delete_points_by_filter, these))
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
-        wanted, found, after = _points_of([key]), dict[str, Vector](), None
+        wanted, found, after = in_dialect(of_product(key), EdgeDialect()), dict[str, Vector](), None
         while True:
             records, after = self._shard.ask(
                 "scroll",
@@ -149,9 +159,21 @@ class EdgeStore:
                 ),
             )
             for record in records:
-                found[record.payload["image"]] = np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)
+                found[record.payload["image"]] = _vector_of(record)
             if after is None:
                 return found
+
+    def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
+        """Content hash -> vector of any one point that shows it: 0.03 ms a hash, however many products share it."""
+        found: dict[str, Vector] = {}
+        for content_hash in dict.fromkeys(content_hashes):
+            wanted = in_dialect(of_content(content_hash), EdgeDialect())
+            records, _ = self._shard.ask(
+                "scroll",
+                qdrant_edge.ScrollRequest(limit=1, filter=wanted, with_payload=False, with_vector=[VECTOR_NAME]),
+            )
+            found.update((content_hash, _vector_of(record)) for record in records)
+        return found
 
     def nearest(
         self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
@@ -179,10 +201,10 @@ class EdgeStore:
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""
         if merchant is None:
-            return self._shard.size()
-        condition = in_dialect(of_merchant(merchant, Filter()), EdgeDialect())
-        counted: int = self._shard.ask("count", qdrant_edge.CountRequest(filter=condition, exact=True))
-        return counted
+            # Two questions, though a tombstone put between them is missed for once: to count what does not match, the
+            # engine walks over everything, which stops the threads for 14 ms at 100,000 points.
+            return max(0, self._shard.size() - self._count(buried()))
+        return self._count(of_merchant(merchant, Filter()))
 
     def flush(self) -> None:
         """Make everything written so far survive a loss of power."""
@@ -192,16 +214,30 @@ class EdgeStore:
         """Flush and let go of the folder; the store cannot be used afterwards."""
         self._shard.close()
 
+    def _count(self, wanted: Filter) -> int:
+        request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)
+        counted: int = self._shard.ask("count", request)
+        return counted
 
-def _points_of(keys: Sequence[ProductKey]) -> qdrant_edge.Filter:
-    """The points of products of one merchant."""
-    return in_dialect(of_products(keys[0].merchant, [key.product_id for key in keys]), EdgeDialect())
+    def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
+        """Insert, or replace what the filter for the point's version admits."""
+        step, operations = self._limits.batch_points, list[tuple[qdrant_edge.UpdateOperation, int]]()
+        for version, group in by_version(points).items():
+            condition = in_dialect(replaceable(version), EdgeDialect())
+            for start in range(0, len(group), step):
+                batch = group[start : start + step]
+                operations.append((asked(_upsertion, batch, condition), len(batch)))
+        self._shard.write(operations)
 
 
-def _upsertion(points: Sequence[Point]) -> qdrant_edge.UpdateOperation:
-    return qdrant_edge.UpdateOperation.upsert_points([_engine_point(point) for point in points])
+def _upsertion(points: Sequence[Point], condition: qdrant_edge.Filter) -> qdrant_edge.UpdateOperation:
+    return qdrant_edge.UpdateOperation.upsert_points([_engine_point(point) for point in points], condition)
 
 
 def _engine_point(point: Point) -> qdrant_edge.Point:
     array: Any = point.vector  # the stub names lists; arrays are read as they are
     return qdrant_edge.Point(id=point.point_id, vector={VECTOR_NAME: array}, payload=point.payload)
+
+
+def _vector_of(record: Any) -> Vector:
+    return np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)

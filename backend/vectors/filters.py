@@ -5,11 +5,13 @@ The walk over a filter is the same for every engine; the few words that differ a
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from backend.domain.filters import AnyOf, Between, Condition, Filter, FilterValue, Within
+from backend.domain.product import ProductKey
 from backend.vectors.payload import INTEGER_FIELDS
+from backend.vectors.versions import BURIED_AT, VERSION
 
 Leaf = TypeVar("Leaf")
 Group = TypeVar("Group")
@@ -56,9 +58,30 @@ def of_merchant(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> F
     )
 
 
-def of_products(merchant: str, product_ids: Iterable[str]) -> Filter:
-    """The points of these products. By merchant too: two merchants may give the same product id."""
-    return Filter(must=(AnyOf("merchant", (merchant,)), AnyOf("product_id", tuple(product_ids))))
+def of_product(key: ProductKey, older_than: int | None = None) -> Filter:
+    """The points of a product, or those of an older version. By merchant too: two may give the same product id."""
+    version = () if older_than is None else older(older_than).must
+    return Filter(must=(AnyOf("merchant", (key.merchant,)), AnyOf("product_id", (key.product_id,)), *version))
+
+
+def of_content(content_hash: str) -> Filter:
+    """The points of one picture, whoever's. The only filter without a merchant: nothing but vectors is read by it."""
+    return Filter(must=(AnyOf("image", (content_hash,)),))
+
+
+def older(version: int) -> Filter:
+    """What a point of this version may replace."""
+    return Filter(must=(Between(VERSION, lt=version),))
+
+
+def not_newer(version: int) -> Filter:
+    """What a tombstone of this version may replace: its own version too, whose facts may have been written first."""
+    return Filter(must=(Between(VERSION, lte=version),))
+
+
+def buried(before: float = math.inf) -> Filter:
+    """Tombstones, or those put before a moment in seconds since 1970."""
+    return Filter(must=(Between(BURIED_AT, lt=before),))
 
 
 def in_dialect(wanted: Filter, dialect: Dialect[Leaf, Group]) -> Group:

@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,9 +16,10 @@ VECTOR_NAME = "picture"
 
 KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "image")
 INTEGER_FIELDS = ("in_stock", "version")
-FLOAT_FIELDS = ("price",)
+FLOAT_FIELDS = ("price", "buried_at")
 """The facts that have a payload index. `attributes.*` have none: their names are the merchants' own, and an engine that
-finds no index reads the payload, which is right and slower."""
+finds no index reads the payload, which is right and slower. So much slower that `buried_at` needs one: counting the
+tombstones among 100,000 points would stop the embedded engine's process for 0.3 s instead of 0.03 ms."""
 
 UNIT_TOLERANCE = 1e-3
 """How far a norm may be from 1. Rounding to float16 and back stays below this; a vector nobody normalised does not."""
@@ -64,11 +65,6 @@ def query_vector(vector: Vector, dimension: int) -> Vector:
     return usable
 
 
-def known_ids(point_ids: Iterable[str]) -> list[str]:
-    """The ids a point could have. Others are of no point, so that removing them is nothing to do."""
-    return [point_id for point_id in point_ids if _is_uuid(point_id)]
-
-
 def facts_of(payload: Mapping[str, object]) -> Payload:
     """A stored payload as a match carries it: a fact that is None is absent.
 
@@ -83,17 +79,11 @@ def _length(vector: Vector) -> float:
     return float(np.linalg.norm(vector.astype(np.float64)))
 
 
-def _is_uuid(point_id: str) -> bool:
+def _uuid(point_id: str) -> str:
     try:
         uuid.UUID(point_id)
-    except ValueError:
-        return False
-    return True
-
-
-def _uuid(point_id: str) -> str:
-    if not _is_uuid(point_id):
-        raise ShelfsightError(f"{point_id!r} is not the id of a point: Qdrant takes UUIDs.")
+    except ValueError as err:
+        raise ShelfsightError(f"{point_id!r} is not the id of a point: Qdrant takes UUIDs.") from err
     return point_id
 
 

@@ -1,9 +1,10 @@
 """The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.16 or later."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Self
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -14,13 +15,14 @@ from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Match
-from backend.ports import Point, Space
+from backend.ports import Point, Space, Tombstone
 from backend.vectors.deepening import Hit, best_products, matches_of
-from backend.vectors.filters import in_dialect, of_merchant, of_products
-from backend.vectors.payload import VECTOR_NAME, known_ids, query_vector, storable_facts, storable_points
+from backend.vectors.filters import buried, in_dialect, not_newer, of_content, of_merchant, of_product, older
+from backend.vectors.payload import VECTOR_NAME, query_vector, storable_facts, storable_points
 from backend.vectors.server_collection import create_collection, index_payload, server_asked, stored_space
 from backend.vectors.server_filters import ServerDialect
 from backend.vectors.space import refuse_other_space
+from backend.vectors.versions import by_version, tombstone_points, version_of
 
 BATCH_POINTS = 64
 """Points in one request: some 400 kB of JSON at 512 dimensions, far below the server's 32 MB, and short to repeat."""
@@ -87,44 +89,29 @@ class ServerStore:
         return self._space
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Insert or replace, after checking all of them."""
-        usable = storable_points(points, self._space.dimension)
-        with self._asked() as client:
-            for start in range(0, len(usable), BATCH_POINTS):
-                client.upsert(
-                    self._collection,
-                    [
-                        models.PointStruct(
-                            id=point.point_id, vector={VECTOR_NAME: point.vector.tolist()}, payload=point.payload
-                        )
-                        for point in usable[start : start + BATCH_POINTS]
-                    ],
-                    wait=True,
-                )
+        """Insert, or replace what is older, after checking all of them."""
+        self._put(storable_points(points, self._space.dimension), older)
 
     def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of all points of a product."""
+        """Merge `facts` into the payload of those points of a product that are older."""
         usable = storable_facts(facts)
+        wanted = in_dialect(of_product(key, older_than=version_of(usable)), ServerDialect())
         with self._asked() as client:
-            client.set_payload(self._collection, usable, points=_points_of([key]), wait=True)
+            client.set_payload(self._collection, usable, points=wanted, wait=True)
 
-    def remove_points(self, point_ids: Sequence[str]) -> None:
-        """Remove single points."""
-        known: list[models.ExtendedPointId] = [*known_ids(point_ids)]
-        with self._asked() as client:
-            if known:  # an empty request is refused
-                client.delete(self._collection, models.PointIdsList(points=known), wait=True)
+    def bury(self, tombstones: Sequence[Tombstone]) -> None:
+        """Put tombstones in the place of these points, unless what is there is newer."""
+        self._put(tombstone_points(tombstones, self._space.dimension, time.time()), not_newer)
 
-    def remove_products(self, keys: Sequence[ProductKey]) -> None:
-        """Remove every point of these products."""
+    def purge_tombstones(self, before: datetime) -> None:
+        """Remove tombstones put before a moment."""
+        gone = in_dialect(buried(before.timestamp()), ServerDialect())
         with self._asked() as client:
-            for _, group in groupby(sorted(keys), key=lambda key: key.merchant):
-                selector = models.FilterSelector(filter=_points_of(list(group)))
-                client.delete(self._collection, selector, wait=True)
+            client.delete(self._collection, models.FilterSelector(filter=gone), wait=True)
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
-        wanted, found = _points_of([key]), dict[str, Vector]()
+        wanted, found = in_dialect(of_product(key), ServerDialect()), dict[str, Vector]()
         after: models.ExtendedPointId | None = None
         with self._asked() as client:
             while True:
@@ -136,11 +123,28 @@ class ServerStore:
                     with_payload=["image"],
                     with_vectors=[VECTOR_NAME],
                 )
-                for record in records:
-                    if isinstance(record.vector, dict) and record.payload:
-                        found[record.payload["image"]] = np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)
+                found.update((record.payload["image"], _vector_of(record)) for record in records if record.payload)
                 if after is None:
                     return found
+
+    def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
+        """Content hash -> vector of any one point that shows it. One request for all; each stops at the first point."""
+        wanted, found = list(dict.fromkeys(content_hashes)), dict[str, Vector]()
+        with self._asked() as client:
+            for start in range(0, len(wanted), BATCH_POINTS):
+                batch = wanted[start : start + BATCH_POINTS]
+                requests = [
+                    models.QueryRequest(
+                        filter=in_dialect(of_content(content_hash), ServerDialect()),
+                        limit=1,
+                        with_vector=[VECTOR_NAME],
+                    )
+                    for content_hash in batch
+                ]
+                responses = client.query_batch_points(self._collection, requests)
+                for content_hash, response in zip(batch, responses, strict=True):
+                    found.update((content_hash, _vector_of(point)) for point in response.points)
+        return found
 
     def nearest(
         self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
@@ -176,8 +180,9 @@ class ServerStore:
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""
-        condition = None if merchant is None else in_dialect(of_merchant(merchant, Filter()), ServerDialect())
+        wanted = Filter(must_not=(buried(),)) if merchant is None else of_merchant(merchant, Filter())
         with self._asked() as client:
+            condition = in_dialect(wanted, ServerDialect())
             return client.count(self._collection, count_filter=condition, exact=True).count
 
     def flush(self) -> None:
@@ -191,6 +196,17 @@ class ServerStore:
             self._closed = True
             self._client.close()
 
+    def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
+        """Insert, or replace what the filter for the point's version admits."""
+        in_order = [point for group in by_version(points).values() for point in group]
+        with self._asked() as client:
+            for start in range(0, len(in_order), BATCH_POINTS):
+                operations = [
+                    _upsertion(group, in_dialect(replaceable(version), ServerDialect()))
+                    for version, group in by_version(in_order[start : start + BATCH_POINTS]).items()
+                ]
+                client.batch_update_points(self._collection, operations, wait=True)
+
     @contextlib.contextmanager
     def _asked(self) -> Iterator[QdrantClient]:
         if self._closed:
@@ -199,6 +215,20 @@ class ServerStore:
             yield self._client
 
 
-def _points_of(keys: Sequence[ProductKey]) -> models.Filter:
-    """The points of products of one merchant."""
-    return in_dialect(of_products(keys[0].merchant, [key.product_id for key in keys]), ServerDialect())
+def _upsertion(points: Sequence[Point], condition: models.Filter) -> models.UpsertOperation:
+    return models.UpsertOperation(
+        upsert=models.PointsList(
+            points=[
+                models.PointStruct(
+                    id=point.point_id, vector={VECTOR_NAME: point.vector.tolist()}, payload=point.payload
+                )
+                for point in points
+            ],
+            update_filter=condition,
+        )
+    )
+
+
+def _vector_of(record: Any) -> Vector:
+    # Any: the client's types allow for vectors of every kind, and for none where none were asked for.
+    return np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)

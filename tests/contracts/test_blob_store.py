@@ -1,7 +1,7 @@
 """What every `BlobStore` promises, on the fake and on the real one."""
 
 import hashlib
-import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,68 +20,82 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     return FakeBlobs() if request.param == "fake" else FilesystemBlobs(tmp_path / "blobs")
 
 
+LONG_AGO, NEVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def this_moment() -> datetime:
+    """After all that was done, and before all that is done later."""
+    before = datetime.now(UTC)
+    while (moment := datetime.now(UTC)) <= before:
+        pass
+    return moment
+
+
 class TestBlobStore:
     def test_bytes_come_back_under_their_sha_256(self, blobs: BlobStore) -> None:
         key = blobs.put(b"a picture")
         assert key == hashlib.sha256(b"a picture").hexdigest()
         assert blobs.get(key) == b"a picture"
 
-    def test_the_same_bytes_have_the_same_key_however_they_came(self, blobs: BlobStore) -> None:
-        assert blobs.put(b"twice") == blobs.put(b"twice") == blobs.put_stream(io.BytesIO(b"twice"))
+    def test_the_same_bytes_have_the_same_key(self, blobs: BlobStore) -> None:
+        assert blobs.put(b"twice") == blobs.put(b"twice")
 
     def test_different_bytes_do_not_disturb_each_other(self, blobs: BlobStore) -> None:
         first, second = blobs.put(b"one"), blobs.put(b"two")
         assert (blobs.get(first), blobs.get(second)) == (b"one", b"two")
 
-    @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, 3 * (1 << 20) + 7])
-    def test_a_stream_of_any_length_arrives_whole(self, blobs: BlobStore, size: int) -> None:
+    @pytest.mark.parametrize("size", [0, 1, 3 * (1 << 20) + 7])
+    def test_bytes_of_any_length_arrive_whole(self, blobs: BlobStore, size: int) -> None:
         data = bytes(range(256)) * (size // 256) + bytes(size % 256)
-        assert blobs.get(blobs.put_stream(io.BytesIO(data))) == data
-
-    def test_a_stream_is_read_from_where_it_stands(self, blobs: BlobStore) -> None:
-        stream = io.BytesIO(b"header|body")
-        stream.seek(7)
-        assert blobs.get(blobs.put_stream(stream)) == b"body"
-
-    def test_an_opened_blob_can_be_sought(self, blobs: BlobStore) -> None:
-        with blobs.open(blobs.put(b"0123456789")) as file:
-            file.seek(-3, io.SEEK_END)
-            assert file.read() == b"789"
-            file.seek(0)
-            assert file.read(2) == b"01"
+        assert blobs.get(blobs.put(data)) == data
 
     def test_what_was_never_put_is_not_found(self, blobs: BlobStore) -> None:
         with pytest.raises(errors.ImageNotFound):
             blobs.get(NOWHERE)
-        with pytest.raises(errors.ImageNotFound):
-            blobs.open(NOWHERE)
-
-    def test_what_was_deleted_is_not_found_and_can_be_put_again(self, blobs: BlobStore) -> None:
-        key = blobs.put(b"once more")
-        blobs.delete(key)
-        with pytest.raises(errors.ImageNotFound):
-            blobs.get(key)
-        assert blobs.get(blobs.put(b"once more")) == b"once more"
-
-    def test_deleting_what_is_not_there_does_nothing(self, blobs: BlobStore) -> None:
-        kept = blobs.put(b"kept")
-        blobs.delete(NOWHERE)
-        assert blobs.get(kept) == b"kept"
 
     @pytest.mark.parametrize("key", NOT_HASHES)
     def test_a_key_that_is_no_hash_names_nothing(self, blobs: BlobStore, key: str) -> None:
         with pytest.raises(errors.ImageNotFound):
             blobs.get(key)
-        with pytest.raises(errors.ImageNotFound):
-            blobs.open(key)
-        blobs.delete(key)
+        assert blobs.discard(key, unused_since=NEVER) is False
 
-    def test_what_reading_the_stream_raises_passes_unchanged_and_stores_nothing(self, blobs: BlobStore) -> None:
-        class Broken(io.BytesIO):
-            def read(self, size: int | None = -1, /) -> bytes:
-                raise ConnectionResetError("the sender went away")
+    # --- what nobody needs any more -----------------------------------------------------------------------------------
 
-        with pytest.raises(ConnectionResetError):
-            blobs.put_stream(Broken())
+    def test_an_empty_store_has_nothing_unused(self, blobs: BlobStore) -> None:
+        assert list(blobs.unused_since(NEVER)) == []
+
+    def test_what_was_put_before_a_moment_is_unused_since(self, blobs: BlobStore) -> None:
+        early = {blobs.put(f"early {number}".encode()) for number in range(5)}
+        moment = this_moment()
+        late = {blobs.put(f"late {number}".encode()) for number in range(5)}
+        assert set(blobs.unused_since(LONG_AGO)) == set()
+        assert set(blobs.unused_since(moment)) == early
+        assert sorted(blobs.unused_since(NEVER)) == sorted(early | late)
+
+    def test_what_is_put_again_is_in_use_again(self, blobs: BlobStore) -> None:
+        key, other = blobs.put(b"shared"), blobs.put(b"alone")
+        moment = this_moment()
+        blobs.put(b"shared")
+        assert list(blobs.unused_since(moment)) == [other]
+        assert blobs.discard(key, unused_since=moment) is False
+        assert blobs.get(key) == b"shared"
+
+    def test_what_is_discarded_is_not_found_and_can_be_put_again(self, blobs: BlobStore) -> None:
+        key, kept = blobs.put(b"once more"), blobs.put(b"kept")
+        assert blobs.discard(key, unused_since=this_moment()) is True
         with pytest.raises(errors.ImageNotFound):
-            blobs.get(hashlib.sha256(b"").hexdigest())
+            blobs.get(key)
+        assert list(blobs.unused_since(NEVER)) == [kept]
+        assert blobs.get(blobs.put(b"once more")) == b"once more"
+
+    def test_discarding_what_is_not_there_says_so(self, blobs: BlobStore) -> None:
+        kept = blobs.put(b"kept")
+        assert blobs.discard(NOWHERE, unused_since=NEVER) is False
+        assert blobs.get(kept) == b"kept"
+
+    def test_all_that_is_unused_may_be_discarded_on_the_way(self, blobs: BlobStore) -> None:
+        for number in range(10):
+            blobs.put(f"{number}".encode())
+        since = this_moment() + timedelta(seconds=1)
+        assert [blobs.discard(key, unused_since=since) for key in blobs.unused_since(since)] == [True] * 10
+        assert list(blobs.unused_since(NEVER)) == []

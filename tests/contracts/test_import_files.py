@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ class TestImportFiles:
         files.delete(name)
         with pytest.raises(ImportFileMissing):
             files.open(name)
+
+    def test_files_older_than_a_moment_are_named(self, files: ImportFiles) -> None:
+        kept, gone = files.keep(io.BytesIO(b"kept")), files.keep(io.BytesIO(b"gone"))
+        files.delete(gone)
+        now = datetime.now(UTC)
+        assert list(files.names_before(now - timedelta(hours=1))) == []
+        assert list(files.names_before(now + timedelta(hours=1))) == [kept]
+
+
+def test_only_whole_files_are_named_and_by_their_age(tmp_path: Path) -> None:
+    files = FilesystemImportFiles(tmp_path)
+    old, fresh = files.keep(io.BytesIO(b"old")), files.keep(io.BytesIO(b"fresh"))
+    (tmp_path / f"{'a' * 32}.part").write_bytes(b"half")
+    (tmp_path / "notes").write_bytes(b"not ours")
+    for path in tmp_path.iterdir():
+        if path.name != fresh:
+            os.utime(path, (time.time() - 7_200,) * 2)
+    assert list(files.names_before(datetime.now(UTC) - timedelta(hours=1))) == [old]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,16 +19,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.domain.filters import AnyOf, Between, Filter, Within, matches
-from backend.domain.payload import Payload, point_id
+from backend.domain.payload import Payload, picture_payload, point_id, product_payload
 from backend.domain.picture import Vector
-from backend.domain.product import Product
+from backend.domain.product import Product, ProductKey
 from backend.domain.query import Match
 from backend.errors import IndexUnavailable, ShelfsightError
-from backend.ports import Point, Space, VectorStore
+from backend.ports import Point, Space, Tombstone, VectorStore
 from tests.factories import content_hash, key, product
 from tests.fakes.vector_store import FakeVectorStore
 from tests.unit.vectors.folders import folder_in_memory
-from tests.unit.vectors.points import DIMENSION, SPACE, filters, point, points, products, signs, toward
+from tests.unit.vectors.points import (
+    DIMENSION,
+    SPACE,
+    filters,
+    point,
+    points,
+    products,
+    signs,
+    tombstone,
+    tombstones,
+    toward,
+)
 
 # What the client's in-process mode warns of; a server has both.
 pytestmark = [
@@ -37,6 +50,8 @@ pytestmark = [
 Opened = Iterator[VectorStore]
 EVERYTHING = Filter()
 NORTH = toward(1.0)
+NEVER = datetime(2100, 1, 1, tzinfo=UTC)
+"""Later than any tombstone of a test."""
 SERVER_URL = os.environ.get("SHELFSIGHT_TEST_QDRANT_URL", "")
 
 
@@ -143,6 +158,23 @@ def shelf(store: VectorStore) -> tuple[VectorStore, str, list[Product]]:
     return store, merchant, on_it
 
 
+PICTURES = {"a": toward(1.0), "b": toward(0.0, 1.0), "c": toward(0.0, 0.0, 1.0)}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[set[str]], list[tuple[str, int]]]:
+    """The pictures of a product's versions 1 to n, and what workers write of these: in any order, some of it more than
+    once and some never, but all of the newest.
+    """
+    shown = draw(st.lists(st.sets(st.sampled_from(sorted(PICTURES))), min_size=1, max_size=4))
+    each = [(kind, version + 1) for version in range(len(shown)) for kind in ("points", "facts", "tombstones")]
+    return shown, draw(st.permutations(draw(st.lists(st.sampled_from(each), max_size=12)) + each[-3:]))
+
+
+def _facts(owner: ProductKey, image: str) -> Payload:
+    return product_payload(product(owner.product_id, merchant=owner.merchant), 1) | picture_payload(image)
+
+
 class TestVectorStore:
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -214,10 +246,10 @@ class TestVectorStore:
         good = point(product(merchant=merchant, title="as it was"), NORTH)
         store.upsert([good])
         with pytest.raises(ShelfsightError) as refusal:
-            store.upsert([Point(good.point_id, NORTH, good.payload | {"title": "new", "fact": fact})])
+            store.upsert([Point(good.point_id, NORTH, good.payload | {"version": 2, "title": "new", "fact": fact})])
         assert refusal.value.code == "internal"
         with pytest.raises(ShelfsightError):
-            store.set_facts(key(merchant=merchant), {"title": "new", "fact": fact})
+            store.set_facts(key(merchant=merchant), {"version": 2, "title": "new", "fact": fact})
         (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=1)
         assert match.payload["title"] == "as it was"
 
@@ -236,7 +268,9 @@ class TestVectorStore:
         store.upsert(points(product("p-1", merchant=merchant, in_stock=True), signs(3, 5)))
         store.upsert(points(product("p-2", merchant=merchant, in_stock=True), signs(4, 2)))
         before = store.vectors_of(key("p-1", merchant))
-        store.set_facts(key("p-1", merchant), {"in_stock": 0, "price": 12.5, "attributes": {"color": "blue"}})
+        store.set_facts(
+            key("p-1", merchant), {"version": 2, "in_stock": 0, "price": 12.5, "attributes": {"color": "blue"}}
+        )
         after = store.vectors_of(key("p-1", merchant))
         assert before.keys() == after.keys()
         assert all(np.array_equal(before[image], after[image]) for image in before)
@@ -252,40 +286,171 @@ class TestVectorStore:
     ) -> None:
         store.upsert([point(product("had", merchant=merchant, price=Decimal(5)), NORTH)])
         store.upsert([point(product("never", merchant=merchant, price=None), NORTH)])
-        store.set_facts(key("had", merchant), {"price": None})
+        store.set_facts(key("had", merchant), {"version": 2, "price": None})
         assert admitted(store, merchant, Filter(must=(Between("price", gte=0),))) == []
         for match in store.nearest(merchant, NORTH, EVERYTHING, limit=2):
             assert "price" not in match.payload
 
     def test_facts_of_a_product_that_is_not_there_change_nothing(self, store: VectorStore, merchant: str) -> None:
         store.upsert([point(product("p-1", merchant=merchant), NORTH)])
-        store.set_facts(key("p-2", merchant), {"title": "new"})
+        store.set_facts(key("p-2", merchant), {"version": 2, "title": "new"})
         assert store.count(merchant) == 1
         assert store.nearest(merchant, NORTH, EVERYTHING, limit=1)[0].payload["title"] == "Linen dress"
 
-    # --- removing -----------------------------------------------------------------------------------------------------
+    # --- versions -----------------------------------------------------------------------------------------------------
 
-    def test_removed_points_are_gone_and_unknown_ids_are_ignored(self, store: VectorStore, merchant: str) -> None:
-        kept, gone = points(product(merchant=merchant), signs(5, 2))
-        store.upsert([kept, gone])
-        store.remove_points([gone.point_id, point_id(key("other"), "none"), "not a uuid"])
-        store.remove_points([])
-        assert list(store.vectors_of(key(merchant=merchant))) == [kept.payload["image"]]
+    @pytest.mark.parametrize("version", [1, 4, 5])
+    def test_a_writer_who_is_late_or_comes_twice_changes_nothing(
+        self, store: VectorStore, merchant: str, version: int
+    ) -> None:
+        store.upsert([point(product(merchant=merchant, title="as it is"), NORTH, version=5)])
+        store.upsert([point(product(merchant=merchant, title="as it was"), toward(0.0, 1.0), version=version)])
+        store.set_facts(key(merchant=merchant), {"version": version, "title": "as it was"})
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert (match.payload["title"], match.payload["version"]) == ("as it is", 5)
+        assert match.score == pytest.approx(1.0, abs=1e-5)
 
-    def test_removed_products_are_gone_and_others_stay(self, store: VectorStore, merchant: str) -> None:
-        for number in range(4):
-            store.upsert(points(product(f"p{number}", merchant=merchant), signs(number, 3)))
-        store.remove_products([key("p0", merchant), key("p2", merchant), key("absent", merchant)])
-        store.remove_products([])
-        assert admitted(store, merchant, EVERYTHING) == ["p1", "p3"]
-        assert store.count(merchant) == 6
+    def test_of_one_call_some_may_be_late_and_others_not(self, store: VectorStore, merchant: str) -> None:
+        numbers = range(70)  # more than a batch, of many versions
+        named = [product(f"p{number:02}", merchant=merchant) for number in numbers]
+        store.upsert([point(of, NORTH, version=10) for of in named])
+        changed = [replace(of, title="changed") for of in named]
+        store.upsert([point(of, NORTH, version=number) for number, of in enumerate(changed)])
+        found = store.nearest(merchant, NORTH, EVERYTHING, limit=100)
+        assert [match.payload["version"] for match in found] == [max(number, 10) for number in numbers]
+        assert [match.payload["title"] == "changed" for match in found] == [number > 10 for number in numbers]
 
-    def test_products_of_several_merchants_are_removed_in_one_call(self, store: VectorStore, merchant: str) -> None:
-        here, there, elsewhere = (f"{merchant}-{place}" for place in ("here", "there", "elsewhere"))
-        for place in (here, there, elsewhere):
+    @pytest.mark.parametrize("order", list(itertools.permutations([3, 4, 5])), ids=str)
+    def test_of_one_point_several_times_in_a_call_the_newest_stays(
+        self, store: VectorStore, merchant: str, order: Sequence[int]
+    ) -> None:
+        store.upsert([point(product(merchant=merchant, title=f"title {n}"), NORTH, version=n) for n in order])
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert (match.payload["title"], match.payload["version"]) == ("title 5", 5)
+        buried = product("buried", merchant=merchant)
+        store.bury([tombstone(buried, version=version) for version in order])
+        store.upsert([point(buried, NORTH, version=4)])
+        assert admitted(store, merchant, EVERYTHING) == ["p-1"]
+
+    def test_facts_reach_only_the_points_that_are_older(self, store: VectorStore, merchant: str) -> None:
+        of = product(merchant=merchant, title="first")
+        store.upsert([point(of, NORTH, "old", version=1), point(of, toward(0.0, 1.0), "new", version=3)])
+        store.set_facts(of.key, {"version": 2, "title": "second"})
+        titles = [
+            store.nearest(merchant, toward(*direction), EVERYTHING, limit=1)[0].payload["title"]
+            for direction in [(1.0,), (0.0, 1.0)]
+        ]
+        assert titles == ["second", "first"]
+
+    @pytest.mark.parametrize("facts", [{}, {"version": None}, {"version": "2"}, {"version": 2.0}], ids=str)
+    def test_nothing_is_written_without_a_version(self, store: VectorStore, merchant: str, facts: Payload) -> None:
+        good = point(product(merchant=merchant, title="as it was"), NORTH)
+        store.upsert([good])
+        unversioned = {name: value for name, value in good.payload.items() if name != "version"} | facts
+        with pytest.raises(ShelfsightError, match="version"):
+            store.upsert([point(product("other", merchant=merchant), NORTH), Point(good.point_id, NORTH, unversioned)])
+        with pytest.raises(ShelfsightError, match="version"):
+            store.set_facts(key(merchant=merchant), unversioned)
+        assert store.count(merchant) == 1
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(history=histories())
+    def test_the_newest_version_is_what_stays_whatever_else_was_written_in_whatever_order(
+        self, store: VectorStore, history: tuple[list[set[str]], list[tuple[str, int]]]
+    ) -> None:
+        shown, writes = history
+        merchant = f"merchant-{next(_numbers)}"
+        for kind, version in writes:
+            of, pictures = product(merchant=merchant, title=f"title {version}"), shown[version - 1]
+            if kind == "points":
+                store.upsert([point(of, PICTURES[name], name, version) for name in sorted(pictures)])
+            elif kind == "facts":
+                store.set_facts(of.key, product_payload(of, version))
+            else:
+                store.bury([tombstone(of, name, version) for name in PICTURES if name not in pictures])
+        assert set(store.vectors_of(key(merchant=merchant))) == {content_hash(f"p-1/{name}") for name in shown[-1]}
+        assert store.count(merchant) == len(shown[-1])
+        for name in shown[-1]:
+            (match,) = store.nearest(merchant, PICTURES[name], EVERYTHING, limit=1)
+            assert match.score == pytest.approx(1.0, abs=1e-5)
+            assert (match.payload["version"], match.payload["title"]) == (len(shown), f"title {len(shown)}")
+
+    # --- tombstones ---------------------------------------------------------------------------------------------------
+
+    def test_a_buried_picture_is_nowhere_and_the_others_stay(self, store: VectorStore, merchant: str) -> None:
+        of = product(merchant=merchant)
+        store.upsert(points(of, signs(5, 5)))
+        store.bury(tombstones(of, 3))
+        assert len(store.vectors_of(of.key)) == store.count(merchant) == 2
+        store.bury(tombstones(of, 5))
+        store.bury([])
+        assert dict(store.vectors_of(of.key)) == {}
+        assert store.nearest(merchant, NORTH, EVERYTHING, limit=10) == []
+        assert store.nearest(merchant, NORTH, Filter(must=(Between("version"),)), limit=10) == []
+        assert store.count(merchant) == 0
+
+    def test_products_of_several_merchants_are_buried_in_one_call(self, store: VectorStore, merchant: str) -> None:
+        here, there = f"{merchant}-here", f"{merchant}-there"
+        for place in (here, there):
             store.upsert([point(product(name, merchant=place), NORTH) for name in ("a", "b")])
-        store.remove_products([key("a", here), key("b", there), key("a", there)])
-        assert [admitted(store, place, EVERYTHING) for place in (here, there, elsewhere)] == [["b"], [], ["a", "b"]]
+        store.bury([tombstone(product("a", merchant=here)), tombstone(product("b", merchant=there))])
+        assert [admitted(store, place, EVERYTHING) for place in (here, there)] == [["b"], ["a"]]
+
+    def test_a_late_writer_does_not_bring_a_removed_picture_back(self, store: VectorStore, merchant: str) -> None:
+        there, never_there = product("there", merchant=merchant), product("never", merchant=merchant)
+        store.upsert([point(there, NORTH, version=3)])
+        store.bury([tombstone(there, version=5), tombstone(never_there, version=5)])
+        for version in (3, 4, 5):
+            store.upsert([point(there, NORTH, version=version), point(never_there, NORTH, version=version)])
+            store.set_facts(there.key, {"version": version, "merchant": merchant, "product_id": "there"})
+        assert store.count(merchant) == 0
+
+    def test_a_newer_version_brings_a_removed_picture_back(self, store: VectorStore, merchant: str) -> None:
+        of = product(merchant=merchant)
+        store.bury([tombstone(of, version=5)])
+        store.upsert([point(of, toward(0.6, 0.8), version=6)])
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=10)
+        assert match.score == pytest.approx(0.6, abs=1e-5)
+        assert match.payload["version"] == 6
+        store.purge_tombstones(NEVER)
+        assert store.count(merchant) == 1
+
+    def test_a_late_tombstone_changes_nothing(self, store: VectorStore, merchant: str) -> None:
+        of = product(merchant=merchant)
+        store.upsert([point(of, NORTH, version=6)])
+        store.bury([tombstone(of, version=5)])
+        assert store.count(merchant) == 1
+
+    def test_a_picture_is_buried_though_its_products_new_facts_came_first(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        of = product(merchant=merchant)
+        store.upsert([point(of, NORTH, "kept", version=1), point(of, NORTH, "gone", version=1)])
+        store.set_facts(of.key, {"version": 2, "title": "new"})
+        store.bury([tombstone(of, "gone", version=2)])
+        assert list(store.vectors_of(of.key)) == [content_hash("p-1/kept")]
+
+    def test_only_tombstones_put_before_the_moment_are_purged(self, store: VectorStore, merchant: str) -> None:
+        early, late, alive = (product(name, merchant=merchant) for name in ("early", "late", "alive"))
+        store.upsert([point(alive, NORTH, version=1)])
+        store.bury([tombstone(early, version=5)])
+        moment = datetime.now(UTC)
+        store.bury([tombstone(late, version=5)])
+        store.purge_tombstones(moment)
+        store.upsert([point(early, NORTH, version=4), point(late, NORTH, version=4)])
+        assert admitted(store, merchant, EVERYTHING) == ["alive", "early"]
+
+    def test_tombstones_are_counted_nowhere_however_many_there_are(self, own_store: VectorStore) -> None:
+        of = product()
+        own_store.upsert(points(of, signs(5, 10)))
+        own_store.bury(tombstones(of, 1500))
+        own_store.upsert(points(product("other"), signs(6, 3)))
+        assert (own_store.count(), own_store.count("shop")) == (3, 3)
+        own_store.purge_tombstones(NEVER)
+        own_store.purge_tombstones(NEVER)
+        assert (own_store.count(), own_store.count("shop")) == (3, 3)
+        own_store.upsert(points(of, signs(5, 10)))
+        assert own_store.count() == 13
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
@@ -303,23 +468,45 @@ class TestVectorStore:
     def test_an_unknown_product_has_no_vectors(self, store: VectorStore, merchant: str) -> None:
         assert dict(store.vectors_of(key("absent", merchant))) == {}
 
+    def test_vectors_are_found_by_content_whoever_shows_it(self, store: VectorStore, merchant: str) -> None:
+        images = [content_hash(f"{merchant}/{number}") for number in range(100)]
+        here, there = key("a", f"{merchant}-here"), key("b", f"{merchant}-there")
+        vectors = signs(7, 100)
+        for owner in (here, there):
+            store.upsert(
+                [
+                    Point(point_id(owner, image), vector, _facts(owner, image))
+                    for image, vector in zip(images[:80], vectors, strict=False)
+                ]
+            )
+        store.bury([Tombstone(here, image, 2) for image in images[:60]])
+        store.bury([Tombstone(there, image, 2) for image in images[40:80]])
+        found = store.vectors_by_content([*images, images[0], "no hash"])
+        assert set(found) == {*images[:40], *images[60:80]}
+        for image, vector in found.items():
+            assert vector.dtype == np.float32
+            np.testing.assert_allclose(vector, vectors[images.index(image)], atol=1e-6)
+
+    def test_no_content_has_no_vectors(self, store: VectorStore) -> None:
+        assert dict(store.vectors_by_content([])) == {}
+
     def test_points_are_counted_by_merchant_and_in_all(self, own_store: VectorStore) -> None:
         own_store.upsert(points(product(merchant="a"), signs(1, 3)) + points(product(merchant="b"), signs(2, 2)))
-        own_store.remove_points([points(product(merchant="a"), signs(1, 1))[0].point_id])
-        own_store.set_facts(key(merchant="b"), {"title": "new"})
+        own_store.bury([tombstone(product(merchant="a"), "picture 0"), tombstone(product(merchant="a"), "never there")])
+        own_store.set_facts(key(merchant="b"), {"version": 2, "title": "new"})
         assert (own_store.count("a"), own_store.count("b"), own_store.count("c"), own_store.count()) == (2, 2, 0, 4)
 
     def test_merchants_never_mix(self, store: VectorStore, merchant: str) -> None:
         mine, theirs = f"{merchant}-1", f"{merchant}-11"
         store.upsert([point(product("p-1", merchant=mine, title="mine"), NORTH)])
         store.upsert([point(product("p-1", merchant=theirs, title="theirs"), toward(0.0, 1.0))])
-        store.set_facts(key("p-1", theirs), {"brand": "Corvo"})
+        store.set_facts(key("p-1", theirs), {"version": 2, "brand": "Corvo"})
         (match,) = store.nearest(mine, NORTH, EVERYTHING, limit=10)
         assert (match.payload["title"], match.payload["brand"]) == ("mine", "Arden")
         assert len(store.vectors_of(key("p-1", mine))) == 1
         no_merchant_can_be_named = Filter(any_of=(EVERYTHING, Filter(must=(AnyOf("merchant", (theirs,)),))))
         assert len(store.nearest(mine, NORTH, no_merchant_can_be_named, limit=10)) == 1
-        store.remove_products([key("p-1", theirs)])
+        store.bury([tombstone(product("p-1", merchant=theirs))])
         assert admitted(store, mine, EVERYTHING) == ["p-1"]
         assert admitted(store, theirs, EVERYTHING) == []
 
@@ -416,7 +603,13 @@ class TestVectorStore:
         store.upsert(on_shelf)
         expected = [str(each.payload["product_id"]) for each in on_shelf if matches(each.payload, wanted)]
         assert ids(store.nearest(merchant, NORTH, wanted, limit=50)) == sorted(expected)
-        store.remove_points([each.point_id for each in on_shelf])
+        store.bury(
+            [
+                Tombstone(key(str(each.payload["product_id"]), merchant), str(each.payload["image"]), 2)
+                for each in on_shelf
+            ]
+        )
+        store.purge_tombstones(NEVER)  # the next example need not walk over what is left of this one
 
     # --- ranking ------------------------------------------------------------------------------------------------------
 
@@ -492,13 +685,14 @@ class TestVectorStore:
     def test_a_closed_store_is_unavailable_and_may_be_closed_again(self, own_store: VectorStore) -> None:
         own_store.close()
         own_store.close()
-        facts: Payload = {"title": "new"}
+        facts: Payload = {"version": 2, "title": "new"}
         for use in (
             lambda: own_store.upsert([point(product(), NORTH)]),
             lambda: own_store.set_facts(key(), facts),
-            lambda: own_store.remove_points([point_id(key(), "image")]),
-            lambda: own_store.remove_products([key()]),
+            lambda: own_store.bury([tombstone(product())]),
+            lambda: own_store.purge_tombstones(NEVER),
             lambda: own_store.vectors_of(key()),
+            lambda: own_store.vectors_by_content([content_hash("p-1/front")]),
             lambda: own_store.nearest("shop", NORTH, EVERYTHING, limit=1),
             own_store.count,
             own_store.flush,
@@ -514,16 +708,36 @@ class TestVectorStore:
         def work(number: int) -> None:
             of = product(f"p{number}", merchant=f"m{number % 3}")
             own_store.upsert(points(of, vectors[number * 10 : number * 10 + 10]))
-            own_store.set_facts(of.key, {"title": f"title {number}"})
+            own_store.set_facts(of.key, {"version": 2, "title": f"title {number}"})
             assert len(own_store.vectors_of(of.key)) == 10
             found = own_store.nearest(of.key.merchant, vectors[number * 10], EVERYTHING, limit=1)
             assert found[0].payload["title"] == f"title {number}"
             if number % 4 == 0:
-                own_store.remove_products([of.key])
+                own_store.bury(tombstones(of, 10))
 
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(work, range(24)))
         assert own_store.count() == 18 * 10
+
+    def test_threads_that_write_one_product_end_with_the_newest_version(
+        self, own_store: VectorStore, request: pytest.FixtureRequest
+    ) -> None:
+        if "client in process" in request.node.name:
+            pytest.skip("the client's in-process mode is for one thread; a server is not")
+
+        def write(version: int) -> None:
+            """Odd versions have the picture, even ones have not; the last is odd."""
+            of = product(title=f"title {version}")
+            if version % 2:
+                own_store.upsert([point(of, NORTH, version=version)])
+            else:
+                own_store.bury([tombstone(of, version=version)])
+            own_store.set_facts(of.key, product_payload(of, version))
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(write, np.random.default_rng(4).permutation(np.arange(1, 80)).tolist()))
+        (match,) = own_store.nearest("shop", NORTH, EVERYTHING, limit=10)
+        assert (match.payload["title"], match.payload["version"]) == ("title 79", 79)
 
 
 def test_the_test_vectors_tie_to_the_last_bit() -> None:

@@ -2,20 +2,26 @@
 
 import io
 import secrets
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import IO
 
 from backend import errors
 
 
 class FakeImportFiles:
-    """Files in a dictionary."""
+    """Files in a dictionary. `kept_at` says when each was kept, in seconds since 1970 by `clock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self.contents: dict[str, bytes] = {}
+        self.kept_at: dict[str, float] = {}
 
     def keep(self, stream: IO[bytes]) -> str:
         name = secrets.token_hex(16)
         self.contents[name] = stream.read()
+        self.kept_at[name] = self._clock()
         return name
 
     def open(self, name: str) -> IO[bytes]:
@@ -26,3 +32,6 @@ class FakeImportFiles:
 
     def delete(self, name: str) -> None:
         self.contents.pop(name, None)
+
+    def names_before(self, before: datetime) -> Iterator[str]:
+        yield from [name for name in self.contents if self.kept_at.get(name, 0.0) < before.timestamp()]

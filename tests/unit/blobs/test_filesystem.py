@@ -5,9 +5,14 @@ import hashlib
 import io
 import os
 import stat
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -15,14 +20,9 @@ import pytest
 
 from backend import errors
 from backend.blobs.filesystem import FilesystemBlobs
+from tests.unit.vectors.folders import folder_in_memory
 
-Put = Callable[[FilesystemBlobs, bytes], str]
-
-PUTS: list[Put] = [
-    lambda blobs, data: blobs.put(data),
-    lambda blobs, data: blobs.put_stream(io.BytesIO(data)),
-]
-either_put = pytest.mark.parametrize("put", PUTS, ids=["put", "put_stream"])
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def files_below(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    """The files there are, without the lock's, which is always there."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and path != root / "lock")
 
 
 def path_of(root: Path, data: bytes) -> Path:
@@ -56,46 +57,41 @@ class FullDisk(io.RawIOBase):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@either_put
-def test_a_blob_lies_two_directories_deep_under_its_hash_and_nothing_else_remains(root: Path, put: Put) -> None:
-    put(FilesystemBlobs(root), b"data")
+def test_a_blob_lies_two_directories_deep_under_its_hash_and_nothing_else_remains(root: Path) -> None:
+    FilesystemBlobs(root).put(b"data")
     assert files_below(root) == [path_of(root, b"data")]
 
 
-@either_put
-def test_an_existing_blob_is_not_written_again(root: Path, put: Put) -> None:
+def test_an_existing_blob_is_not_written_again(root: Path) -> None:
     blobs = FilesystemBlobs(root)
-    put(blobs, b"data")
+    blobs.put(b"data")
     before = path_of(root, b"data").stat()
-    put(blobs, b"data")
+    blobs.put(b"data")
     assert path_of(root, b"data").stat().st_ino == before.st_ino
     assert files_below(root) == [path_of(root, b"data")]
 
 
-@either_put
-def test_a_blob_damaged_to_another_size_is_mended_by_the_next_put(root: Path, put: Put) -> None:
+def test_a_blob_damaged_to_another_size_is_mended_by_the_next_put(root: Path) -> None:
     blobs = FilesystemBlobs(root)
-    put(blobs, b"data")
+    blobs.put(b"data")
     path_of(root, b"data").write_bytes(b"da")
-    put(blobs, b"data")
+    blobs.put(b"data")
     assert blobs.get(hashlib.sha256(b"data").hexdigest()) == b"data"
 
 
-@either_put
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
 def test_a_failing_flush_is_reported_with_its_reason_and_leaves_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch, put: Put, code: int
+    root: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     blobs = FilesystemBlobs(root)
     monkeypatch.setattr(os, "fsync", failing(code))
     with pytest.raises(errors.BlobsUnavailable, match=os.strerror(code)):
-        put(blobs, b"data")
+        blobs.put(b"data")
     assert files_below(root) == []
 
 
-@either_put
 def test_a_disk_that_fills_while_writing_is_reported_and_leaves_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch, put: Put
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blobs = FilesystemBlobs(root)
     opened = Path.open
@@ -106,33 +102,30 @@ def test_a_disk_that_fills_while_writing_is_reported_and_leaves_nothing(
 
     monkeypatch.setattr(Path, "open", on_a_full_disk)
     with pytest.raises(errors.BlobsUnavailable, match="No space left on device"):
-        put(blobs, bytes(100_000))
+        blobs.put(bytes(100_000))
     monkeypatch.undo()
     assert files_below(root) == []
 
 
-@either_put
-def test_a_rename_that_fails_leaves_no_half_named_blob(root: Path, monkeypatch: pytest.MonkeyPatch, put: Put) -> None:
+def test_a_rename_that_fails_leaves_no_half_named_blob(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = FilesystemBlobs(root)
     monkeypatch.setattr(Path, "replace", failing(errno.EACCES))
     with pytest.raises(errors.BlobsUnavailable, match="Permission denied"):
-        put(blobs, b"data")
+        blobs.put(b"data")
     assert files_below(root) == []
 
 
-@either_put
-def test_the_store_works_again_once_there_is_space(root: Path, monkeypatch: pytest.MonkeyPatch, put: Put) -> None:
+def test_the_store_works_again_once_there_is_space(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = FilesystemBlobs(root)
     monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
     with pytest.raises(errors.BlobsUnavailable):
-        put(blobs, b"data")
+        blobs.put(b"data")
     monkeypatch.undo()
-    assert blobs.get(put(blobs, b"data")) == b"data"
+    assert blobs.get(blobs.put(b"data")) == b"data"
 
 
-@either_put
 def test_content_is_flushed_before_it_has_a_name_and_every_directory_after(
-    root: Path, monkeypatch: pytest.MonkeyPatch, put: Put
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blobs = FilesystemBlobs(root)
     steps: list[str] = []
@@ -149,7 +142,7 @@ def test_content_is_flushed_before_it_has_a_name_and_every_directory_after(
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", replace)
-    put(blobs, b"data")
+    blobs.put(b"data")
     leaf = path_of(root, b"data").parent
     assert steps == ["content", "name", *(f"directory {path.stat().st_ino}" for path in (leaf, leaf.parent, root))]
 
@@ -176,7 +169,7 @@ def test_a_blob_another_process_has_just_named_is_flushed_before_it_is_promised(
 def test_threads_storing_the_same_bytes_end_with_one_whole_blob(root: Path) -> None:
     blobs, data = FilesystemBlobs(root), bytes(300_000)
     with ThreadPoolExecutor(8) as threads:
-        keys = set(threads.map(lambda turn: PUTS[turn % 2](blobs, data), range(16)))
+        keys = set(threads.map(lambda _: blobs.put(data), range(16)))
     assert {blobs.get(key) for key in keys} == {data}
     assert files_below(root) == [path_of(root, data)]
 
@@ -200,7 +193,7 @@ def test_a_key_cannot_climb_out_of_the_store(root: Path, key: str) -> None:
     secret.write_bytes(b"secret")
     with pytest.raises(errors.ImageNotFound):
         blobs.get(key)
-    blobs.delete(key)
+    assert blobs.discard(key, unused_since=LATER) is False
     assert secret.read_bytes() == b"secret"
 
 
@@ -213,7 +206,7 @@ def test_a_root_that_cannot_be_made_is_reported_at_the_start(tmp_path: Path) -> 
 def test_a_blob_that_cannot_be_read_is_unavailable_not_missing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = FilesystemBlobs(root)
     key = blobs.put(b"data")
-    monkeypatch.setattr(Path, "open", failing(errno.EACCES))
+    monkeypatch.setattr(Path, "read_bytes", failing(errno.EACCES))
     with pytest.raises(errors.BlobsUnavailable, match="Permission denied"):
         blobs.get(key)
 
@@ -223,4 +216,105 @@ def test_a_blob_that_cannot_be_removed_is_reported(root: Path, monkeypatch: pyte
     key = blobs.put(b"data")
     monkeypatch.setattr(Path, "unlink", failing(errno.EROFS))
     with pytest.raises(errors.BlobsUnavailable, match="Read-only file system"):
-        blobs.delete(key)
+        blobs.discard(key, unused_since=LATER)
+
+
+# --- discarding beside putting ----------------------------------------------------------------------------------------
+
+
+def age(path: Path) -> None:
+    """As if the blob had been put a day ago."""
+    yesterday = time.time() - 86_400
+    os.utime(path, (yesterday, yesterday))
+
+
+def an_hour_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(hours=1)
+
+
+def test_an_old_blob_is_unused_until_it_is_put_again(root: Path) -> None:
+    blobs = FilesystemBlobs(root)
+    key = blobs.put(b"data")
+    age(path_of(root, b"data"))
+    assert list(blobs.unused_since(an_hour_ago())) == [key]
+    blobs.put(b"data")
+    assert list(blobs.unused_since(an_hour_ago())) == []
+
+
+def test_what_is_no_blob_is_neither_named_nor_removed(root: Path) -> None:
+    blobs = FilesystemBlobs(root)
+    key = blobs.put(b"data")
+    beside = path_of(root, b"data").with_name("notes.txt")
+    for path in (beside, root / "notes.txt", root / "incoming" / "x.part"):
+        path.write_bytes(b"not ours")
+    assert list(blobs.unused_since(LATER)) == [key]
+
+
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_a_blob_put_while_it_is_about_to_be_removed_is_there_afterwards(
+    root: Path, monkeypatch: pytest.MonkeyPatch, looked_before: bool
+) -> None:
+    blobs = FilesystemBlobs(root)
+    key = blobs.put(b"data")
+    age(path_of(root, b"data"))
+    if looked_before:  # and found no whole blob, which another upload has put since
+        monkeypatch.setattr(FilesystemBlobs, "_used_again", lambda *_: False)
+    unlink, put = Path.unlink, threading.Thread(target=lambda: FilesystemBlobs(root).put(b"data"))
+
+    def at_the_last_moment(path: Path, missing_ok: bool = False) -> None:
+        if path.name == key and not put.ident:
+            put.start()
+            put.join(timeout=0.3)  # it waits for the lock; were there none, it would be done by now
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", at_the_last_moment)
+    assert blobs.discard(key, unused_since=an_hour_ago()) is True
+    put.join()
+    assert blobs.get(key) == b"data"
+
+
+DISCARDING = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from backend.blobs.filesystem import FilesystemBlobs
+blobs, removed = FilesystemBlobs(Path(sys.argv[1])), 0
+print("started", flush=True)
+while not Path(sys.argv[1]).with_name("stop").exists():
+    since = datetime.now(UTC) - timedelta(hours=1)
+    removed += sum(blobs.discard(key, unused_since=since) for key in sys.argv[2:])
+print(removed)
+"""
+
+
+def test_what_was_put_is_never_gone_while_threads_and_another_process_discard(tmp_path: Path) -> None:
+    with folder_in_memory(tmp_path) as folder:
+        root, contents = folder / "blobs", [b"one", b"two", b"three"]
+        blobs = FilesystemBlobs(root)
+        keys = [blobs.put(data) for data in contents]
+        other = subprocess.Popen(
+            [sys.executable, "-c", DISCARDING, str(root), *keys],
+            cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "started\n"
+
+        def uploads(data: bytes) -> int:
+            found = 0
+            for _ in range(300):
+                with suppress(FileNotFoundError):
+                    age(path_of(root, data))
+                found += blobs.get(blobs.put(data)) == data
+            return found
+
+        def discards(key: str) -> int:
+            return sum(blobs.discard(key, unused_since=an_hour_ago()) for _ in range(300))
+
+        try:
+            with ThreadPoolExecutor(6) as threads:
+                found, removed = threads.map(uploads, contents), threads.map(discards, keys)
+                assert list(found) == [300] * 3
+        finally:
+            (folder / "stop").touch()
+            said, _ = other.communicate(timeout=30)
+        assert sum(removed) + int(said) > 0

@@ -11,7 +11,7 @@ from backend.domain.filters import AnyOf, Between, Condition, Filter, Within
 from backend.domain.payload import picture_payload, point_id, product_payload
 from backend.domain.picture import Vector, Vectors
 from backend.domain.product import Product
-from backend.ports import Point, Space
+from backend.ports import Point, Space, Tombstone
 from tests.factories import content_hash, product
 
 DIMENSION = 64
@@ -49,6 +49,16 @@ def point(of: Product, vector: Vector, picture: str = "front", version: int = 1)
 def points(of: Product, vectors: Vectors | Sequence[Vector], version: int = 1) -> list[Point]:
     """One point a vector."""
     return [point(of, vector, f"picture {number}", version) for number, vector in enumerate(vectors)]
+
+
+def tombstone(of: Product, picture: str = "front", version: int = 2) -> Tombstone:
+    """What is put in the place of `point(of, ..., picture)`."""
+    return Tombstone(of.key, content_hash(f"{of.key.product_id}/{picture}"), version)
+
+
+def tombstones(of: Product, number: int, version: int = 2) -> list[Tombstone]:
+    """What is put in the place of the first `number` of `points(of, ...)`."""
+    return [tombstone(of, f"picture {index}", version) for index in range(number)]
 
 
 # --- random products and filters: few values, so that they often meet -------------------------------------------------

@@ -28,9 +28,10 @@ from pathlib import Path
 from backend.domain.filters import Filter
 from backend.vectors.edge_store import EdgeStore
 from tests.factories import key, product
-from tests.unit.vectors.points import SPACE, points, signs, toward
+from tests.unit.vectors.points import SPACE, points, signs, tombstones, toward
 path = Path(sys.argv[1])
 def shown(number): return points(product(f"p{number}"), signs(number, 2))
+def gone(number): return tombstones(product(f"p{number}"), 2, version=3)
 """
 
 
@@ -115,8 +116,8 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_written(path: Path) -> Non
 store = EdgeStore.create(path, SPACE)
 for number in range(100_000):
     store.upsert(shown(number))
-    store.set_facts(key(f"p{number}"), {"title": f"title {number}"})
-    if number % 3 == 2: store.remove_products([key(f"p{number}")])
+    store.set_facts(key(f"p{number}"), {"version": 2, "title": f"title {number}"})
+    if number % 3 == 2: store.bury(gone(number))
     print(number)
 """,
     )
@@ -126,6 +127,7 @@ for number in range(100_000):
     end(writer)
     assert writer.stdout is not None
     store = EdgeStore.open(path)
+    store.upsert([each for number in range(written + 1) for each in points(product(f"p{number}"), signs(number, 2))])
     for number in range(written + 1):
         vectors = store.vectors_of(key(f"p{number}"))
         assert len(vectors) == (0 if number % 3 == 2 else 2)
@@ -136,23 +138,25 @@ for number in range(100_000):
     store.close()
 
 
-def test_points_removed_before_a_kill_are_not_taken_for_a_loss(path: Path) -> None:
+def test_tombstones_purged_before_a_kill_are_not_taken_for_a_loss(path: Path) -> None:
     writer = script(
         path,
         """
+from datetime import UTC, datetime
 store = EdgeStore.create(path, SPACE)
 for number in range(30): store.upsert(shown(number))
+store.bury([each for number in range(20) for each in gone(number)])
 store.flush()
-store.remove_products([key(f"p{number}") for number in range(10)])
-store.remove_points([each.point_id for each in shown(10)])
-print("removed")
+store.purge_tombstones(datetime(2100, 1, 1, tzinfo=UTC))
+store.bury(gone(20))
+print("purged")
 sys.stdin.read()
 """,
     )
-    assert said(writer) == "removed"
+    assert said(writer) == "purged"
     end(writer)
     store = EdgeStore.open(path)
-    assert (store.count(), store.missing_points) == (38, 0)
+    assert (store.count(), store.missing_points) == (18, 0)
     store.close()
 
 

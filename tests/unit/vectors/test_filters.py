@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from backend.domain.filters import AnyOf, Between, Filter, Within
-from backend.vectors.filters import in_dialect, of_merchant, of_products
+from backend.vectors.filters import in_dialect, not_newer, of_merchant, of_product, older
+from tests.factories import key
 
 
 class Text:
@@ -89,9 +90,15 @@ def test_nothing_excluded_adds_no_condition() -> None:
     assert in_dialect(of_merchant("shop", Filter()), Text()) == "(all of merchant in ['shop'])"
 
 
-def test_products_are_named_with_their_merchant() -> None:
-    words = in_dialect(of_products("shop", ["a", "b"]), Text())
-    assert words == "(all of merchant in ['shop'], product_id in ['a', 'b'])"
+def test_a_product_is_named_with_its_merchant() -> None:
+    assert in_dialect(of_product(key("a")), Text()) == "(all of merchant in ['shop'], product_id in ['a'])"
+    words = in_dialect(of_product(key("a"), older_than=5), Text())
+    assert words == "(all of merchant in ['shop'], product_id in ['a'], version within {'lt': 5.0})"
+
+
+def test_a_tombstone_may_replace_its_own_version_and_a_point_may_not() -> None:
+    assert in_dialect(older(5), Text()) == "(all of version within {'lt': 5.0})"
+    assert in_dialect(not_newer(5), Text()) == "(all of version within {'lte': 5.0})"
 
 
 def test_every_bound_told_is_a_finite_number() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.errors import ShelfsightError
-from backend.vectors.payload import facts_of, known_ids, query_vector, storable_facts, unit_vector
+from backend.vectors.payload import facts_of, query_vector, storable_facts, unit_vector
 
 
 def test_booleans_are_kept_as_numbers_and_tuples_as_lists_at_every_depth() -> None:
@@ -46,8 +46,3 @@ def test_a_query_may_have_any_length_but_none() -> None:
 
 def test_a_fact_that_is_none_is_absent_from_what_a_match_carries() -> None:
     assert facts_of({"a": None, "b": 0, "c": "", "d": []}) == {"b": 0, "c": "", "d": []}
-
-
-def test_only_uuids_are_ids_of_points() -> None:
-    known = "6a9d9f0e-3a55-4d8e-9a41-6f1d6f0f9b0e"
-    assert known_ids(["p-1", known, ""]) == [known]

@@ -46,7 +46,8 @@ def test_a_collection_is_made_with_its_payload_indexes(client: Recording) -> Non
     ServerStore.open_or_create(client, "products", SPACE)
     assert client.made[0] == "products"
     assert sorted(client.made[1:]) == [
-        "brand", "categories", "currency", "image", "in_stock", "merchant", "price", "product_id", "version",
+        "brand", "buried_at", "categories", "currency", "image", "in_stock", "merchant", "price", "product_id",
+        "version",
     ]  # fmt: skip
 
 
