@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import AttributeValue, Product, ProductKey
-from backend.ports import Change
+from backend.domain.work import Change, Receipt
 
 MERCHANT = "shop"
 
@@ -53,6 +53,11 @@ def picture(name: str = "front.jpg", state: PictureState = PictureState.PENDING)
     return Picture(content_hash(name), state, name=name)
 
 
+def url_picture(name: str = "front.jpg") -> Picture:
+    """A picture whose bytes are still at its address."""
+    return Picture(None, url=f"https://shop.example/{name}")
+
+
 def refused_picture(name: str = "broken.jpg", code: str = "image_truncated") -> Picture:
     """A picture whose bytes were refused at the door."""
     return Picture(None, PictureState.FAILED, code=code, detail="cut off", name=name)
@@ -68,11 +73,12 @@ def change(
     pictures: tuple[Picture, ...] | None = None,
     row: int = 1,
     expected_version: int | None = None,
+    line: int | None = None,
 ) -> Change:
     """An upload: facts and pictures (one of the product's own unless others are given)."""
     wanted = product(product_id, merchant=merchant, title=title, price=price, attributes=attributes)
     kept = (picture(f"{product_id}.jpg"),) if pictures is None else pictures
-    return Change(wanted.key, wanted, kept, row=row, expected_version=expected_version)
+    return Change(wanted.key, wanted, kept, row=row, expected_version=expected_version, line=line)
 
 
 def facts_change(
@@ -91,3 +97,8 @@ def facts_change(
 
 def deletion(product_id: str = "p-1", *, merchant: str = MERCHANT, row: int = 1) -> Change:
     return Change(key(product_id, merchant), None, row=row)
+
+
+def receipt(key: str = "key-1", *, merchant: str = MERCHANT, fingerprint: str = "print-1") -> Receipt:
+    """What a request with an `Idempotency-Key` leaves."""
+    return Receipt(merchant, key, fingerprint)

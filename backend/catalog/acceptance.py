@@ -5,31 +5,25 @@ PostgreSQL never wait for each other in a circle. (SQLite has one writer at a ti
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import Connection, Insert, RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from backend.catalog.finishing import finish, jobs_waiting_for
+from backend.catalog.dropping import Dropping, note_dropped
+from backend.catalog.lanes import Lane, lane_of
 from backend.catalog.rows import in_parts, item_columns, named, picture_columns, product_columns
 from backend.catalog.tables import WAITING_ITEM, job_items, pictures, products
+from backend.catalog.tallying import Tally
 from backend.domain.job import ItemState, JobItem
 from backend.domain.picture import Picture
 from backend.domain.product import Product, ProductKey
+from backend.domain.work import Accepted, Change
 from backend.errors import Conflict, ProductNotFound
-from backend.ports import Accepted, Change
-
-
-class Lane(IntEnum):
-    """The order in which due products are handed out: what needs no model first, then who waits at a screen."""
-
-    FACTS = 0
-    UPLOAD = 1
-    IMPORT = 2
 
 
 def new_job_id(now: datetime) -> str:
@@ -47,50 +41,53 @@ class _Draft:
     waiting: bool
     lane: Lane
     due_at: datetime
+    attempts: int
+    fetches: int
     searchable_at: datetime | None
     created_at: datetime
+    created_by: str | None
     product: Product | None = None
     pictures: tuple[Picture, ...] | None = None
+    replaced: set[str] = field(default_factory=set)
 
-    def apply(self, change: Change, lane: Lane, now: datetime) -> bool:
+    def apply(self, change: Change, job_id: str, now: datetime, *, bulk: bool) -> bool:
         """Take one change in; whether it made a new product. Raises `ProductNotFound` or `Conflict`."""
-        if change.product is not None and change.pictures is None and not self.live:
-            raise ProductNotFound(f"{self.key.product_id} is not there: only a product with pictures can be created")
         if change.expected_version not in (None, self.version):
             raise Conflict(f"{self.key.product_id} is at version {self.version}, not {change.expected_version}")
+        if change.product is not None and change.pictures is None and not self.live:
+            raise ProductNotFound(f"{self.key.product_id} is not there: only a product with pictures can be created")
         created = change.product is not None and not self.live
-        self._queue(self._lane(change, lane), now)
-        if change.product is None:
-            self.pictures = ()
-        else:
-            self.product = change.product
-            self.pictures = self.pictures if change.pictures is None else change.pictures
+        self._queue(change, now, bulk=bulk)
+        if change.product is None or change.pictures is not None:
+            self.replaced |= _hashes_of(self.pictures)
+            self.pictures = change.pictures or ()
+        self.product = change.product or self.product
         if created:
-            self.created_at = now
+            self.created_at, self.created_by = now, job_id
         if created or change.product is None:
             self.searchable_at = None
         self.live = change.product is not None
         self.version += 1
         return created
 
-    def _lane(self, change: Change, lane: Lane) -> Lane:
-        if change.pictures is not None and change.product is not None:
-            return lane
-        # New facts of a product whose pictures still wait must not slip its pictures into the quick lane.
-        return self.lane if self.waiting and change.product is not None else Lane.FACTS
-
-    def _queue(self, lane: Lane, now: datetime) -> None:
+    def _queue(self, change: Change, now: datetime, *, bulk: bool) -> None:
         """A product that waits already keeps its place: one that changes every minute would never have its turn."""
-        if not (self.waiting and lane == self.lane):
-            self.due_at = now
+        if change.product is not None and change.pictures is None and self.waiting and self.lane != Lane.FACTS:
+            # New facts while pictures still wait: they must not slip the pictures into the quick lane, nor be a new
+            # life for pictures that end workers, nor hurry a host that fails.
+            return
+        facts_alone = change.product is None or change.pictures is None
+        lane = Lane.FACTS if facts_alone else lane_of(change.pictures or (), bulk=bulk)
+        self.due_at = min(self.due_at, now) if self.waiting and lane == self.lane else now
         self.lane = lane
         self.waiting = True
+        self.attempts = self.fetches = 0
 
 
 def accept_changes(
-    connection: Connection, job_id: str, changes: Sequence[Change], lane: Lane, now: datetime
-) -> list[Accepted]:
-    """Versions, items, products and pictures of `changes`, in order; `lane` is for those that bring pictures.
+    connection: Connection, job_id: str, changes: Sequence[Change], now: datetime, *, bulk: bool
+) -> tuple[list[Accepted], dict[str, Tally]]:
+    """Versions, items, products and pictures of `changes`, in order, and what has to be counted for which job.
 
     Raises `errors.ProductNotFound` for new facts of a product that is not there, `errors.Conflict` for one that has
     moved on.
@@ -98,14 +95,14 @@ def accept_changes(
     drafts = _locked(connection, [change.key for change in changes], now)
     accepted = []
     for change in changes:
-        created = drafts[change.key].apply(change, lane, now)
+        created = drafts[change.key].apply(change, job_id, now, bulk=bulk)
         accepted.append(Accepted(job_id, change.key, drafts[change.key].version, created))
-    ended = _supersede(connection, drafts)
-    _insert_items(connection, zip(changes, accepted, strict=True), drafts)
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    _supersede(connection, drafts, tallies)
+    _insert_items(connection, zip(changes, accepted, strict=True), drafts, tallies[job_id])
     _write_products(connection, drafts.values(), now)
     _write_pictures(connection, drafts.values())
-    finish(connection, ended, now)
-    return accepted
+    return accepted, tallies
 
 
 def _locked(connection: Connection, keys: Iterable[ProductKey], now: datetime) -> dict[ProductKey, _Draft]:
@@ -116,12 +113,14 @@ def _locked(connection: Connection, keys: Iterable[ProductKey], now: datetime) -
     """
     drafts: dict[ProductKey, _Draft] = {}
     p = products.c
-    state = (p.version, p.indexed_version, p.deleted, p.lane, p.due_at, p.searchable_at, p.created_at)
+    state = (p.version, p.indexed_version, p.deleted, p.searchable_at, p.created_at, p.created_by)
+    place = (p.lane, p.due_at, p.attempts, p.fetches)
     for part in in_parts(keys):
         seats = [_seat(key, now) for key in part]
         connection.execute(_insert_missing(connection), seats)
-        rows = select(p.merchant, p.product_id, *state).where(named(products, part)).order_by(p.merchant, p.product_id)
-        for row in connection.execute(rows.with_for_update(key_share=True)).mappings():
+        rows = select(p.merchant, p.product_id, *state, *place).where(named(products, part))
+        held = rows.order_by(p.merchant, p.product_id).with_for_update(key_share=True)
+        for row in connection.execute(held).mappings():
             draft = _draft(row)
             drafts[draft.key] = draft
     return drafts
@@ -147,31 +146,36 @@ def _draft(row: RowMapping) -> _Draft:
         waiting=row["indexed_version"] < row["version"],
         lane=Lane(row["lane"]),
         due_at=row["due_at"],
+        attempts=row["attempts"],
+        fetches=row["fetches"],
         searchable_at=row["searchable_at"],
         created_at=row["created_at"],
+        created_by=row["created_by"],
     )
 
 
-def _supersede(connection: Connection, drafts: Mapping[ProductKey, _Draft]) -> set[str]:
-    """End the items of earlier calls that still wait for these products; the jobs they belong to."""
-    ended: set[str] = set()
+def _supersede(connection: Connection, drafts: Mapping[ProductKey, _Draft], tallies: Mapping[str, Tally]) -> None:
+    """End the items of earlier calls that still wait for these products."""
     for part in in_parts(key for key, draft in drafts.items() if draft.version > 1):
-        found = jobs_waiting_for(connection, part)
-        if found:
-            waiting = named(job_items, part) & WAITING_ITEM
-            connection.execute(update(job_items).where(waiting).values(state=ItemState.SUPERSEDED.value))
-        ended |= found
-    return ended
+        waiting = named(job_items, part) & WAITING_ITEM
+        ended = update(job_items).where(waiting).values(state=ItemState.SUPERSEDED.value)
+        for job_id in connection.scalars(ended.returning(job_items.c.job_id)):
+            tallies[job_id].move(ItemState.PENDING, ItemState.SUPERSEDED)
 
 
 def _insert_items(
-    connection: Connection, pairs: Iterable[tuple[Change, Accepted]], drafts: Mapping[ProductKey, _Draft]
+    connection: Connection,
+    pairs: Iterable[tuple[Change, Accepted]],
+    drafts: Mapping[ProductKey, _Draft],
+    tally: Tally,
 ) -> None:
     rows = []
     for change, accepted in pairs:
         last = accepted.version == drafts[change.key].version
-        item = JobItem(change.row, change.key.product_id, state=ItemState.PENDING if last else ItemState.SUPERSEDED)
+        state = ItemState.PENDING if last else ItemState.SUPERSEDED
+        item = JobItem(change.row, change.key.product_id, state=state, line=change.line)
         rows.append(item_columns(accepted.job_id, change.key.merchant, item, accepted.version))
+        tally.items[state] += 1
     connection.execute(insert(job_items), rows)
 
 
@@ -185,8 +189,11 @@ def _write_products(connection: Connection, drafts: Iterable[_Draft], now: datet
             "deleted": not draft.live,
             "lane": draft.lane.value,
             "due_at": draft.due_at,
+            "attempts": draft.attempts,
+            "fetches": draft.fetches,
             "searchable_at": draft.searchable_at,
             "created_at": draft.created_at,
+            "created_by": draft.created_by,
             "updated_at": now,
         }
         if draft.product is None:
@@ -199,16 +206,25 @@ def _write_products(connection: Connection, drafts: Iterable[_Draft], now: datet
 
 
 def _write_pictures(connection: Connection, drafts: Iterable[_Draft]) -> None:
-    replaced = {draft.key: draft.pictures for draft in drafts if draft.pictures is not None}
-    for part in in_parts(replaced):
+    replaced = {draft.key: draft for draft in drafts if draft.pictures is not None}
+    older = [key for key, draft in replaced.items() if draft.version > 1]  # a new product had none
+    note_dropped(
+        connection,
+        [Dropping(key, it.version, _hashes_of(it.pictures), it.replaced) for key in older for it in [replaced[key]]],
+    )
+    for part in in_parts(older):
         connection.execute(delete(pictures).where(named(pictures, part)))
-    rows = [row for key, given in replaced.items() for row in picture_columns(key, given)]
+    rows = [row for key, draft in replaced.items() for row in picture_columns(key, draft.pictures or ())]
     if rows:
         connection.execute(insert(pictures), rows)
+
+
+def _hashes_of(given: Iterable[Picture] | None) -> set[str]:
+    return {picture.content_hash for picture in given or () if picture.content_hash is not None}
 
 
 _WRITE_PRODUCT = (
     update(products)
     .where(products.c.merchant == bindparam("at_merchant"), products.c.product_id == bindparam("at_product_id"))
-    .values(attempts=0, code=None, detail=None)
+    .values(code=None, detail=None)
 )

@@ -1,18 +1,24 @@
 """`SqlJobs`: the port `Jobs`."""
 
 import secrets
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, Update, func, insert, or_, select, update
 
-from backend.catalog.acceptance import Lane, accept_changes, new_job_id
+from backend.catalog.acceptance import accept_changes, new_job_id
 from backend.catalog.engine import reading, writing
-from backend.catalog.finishing import finish
-from backend.catalog.rows import item_columns, item_of, job_of
+from backend.catalog.receipts import insert_receipt
+from backend.catalog.retrying import retry_job
+from backend.catalog.rows import ITEMS, item_columns, item_of, job_of, options_columns, options_of
 from backend.catalog.tables import UNREAD_IMPORT, job_items, jobs
-from backend.domain.job import ItemState, Job, JobItem, JobKind
-from backend.errors import Conflict
-from backend.ports import Clock, ImportClaim, ImportStep
+from backend.catalog.tallying import Tally, lock_jobs, write_tallies
+from backend.catalog.withdrawing import cancel_job
+from backend.domain.importing import ImportClaim, ImportOptions, ImportStep
+from backend.domain.job import Cancelled, ItemState, Job, JobItem, JobKind, Retried
+from backend.domain.work import Receipt
+from backend.errors import Conflict, StaleRows
+from backend.ports import Clock
 
 
 class SqlJobs:
@@ -22,13 +28,16 @@ class SqlJobs:
         self._engine = engine
         self._clock = clock
 
-    def open_import(self, merchant: str, source: str) -> str:
+    def open_import(self, merchant: str, source: str, options: ImportOptions, receipt: Receipt | None = None) -> str:
         """See the port."""
         now = self._clock()
         job_id = new_job_id(now)
         job = {"job_id": job_id, "merchant": merchant, "kind": JobKind.IMPORT.value, "created_at": now}
         with writing(self._engine) as connection:
-            connection.execute(insert(jobs).values(**job, source=source, next_row=1, due_at=now))
+            place = {"source": source, "options": options_columns(options), "next_row": 1, "due_at": now}
+            connection.execute(insert(jobs).values(**job, **place))
+            if receipt is not None:
+                insert_receipt(connection, receipt, job_id, now)
         return job_id
 
     def claim_import(self, lease_seconds: float) -> ImportClaim | None:
@@ -40,16 +49,24 @@ class SqlJobs:
             row = connection.execute(oldest.with_for_update(skip_locked=True, key_share=True)).mappings().first()
             if row is None:
                 return None
-            claim = ImportClaim(row["job_id"], row["merchant"], row["source"], row["next_row"], secrets.token_hex(16))
+            claim = ImportClaim(
+                job_id=row["job_id"],
+                merchant=row["merchant"],
+                source=row["source"],
+                next_row=row["next_row"],
+                lease=secrets.token_hex(16),
+                options=options_of(row["options"]),
+                attempts=row["attempts"] + 1,
+            )
             until = now + timedelta(seconds=lease_seconds)
-            connection.execute(_held(jobs.c.job_id == claim.job_id, claim.lease, until))
+            held = _held(jobs.c.job_id == claim.job_id, claim.lease, until)
+            connection.execute(held.values(attempts=claim.attempts))
         return claim
 
     def record_import(self, step: ImportStep, *, lease_seconds: float) -> None:
         """See the port. Rows before the place kept are left out: they were recorded by a call whose answer was lost.
 
-        Raises `errors.Conflict` when the lease was lost: another worker reads on, and nothing was changed. Raises what
-        `acceptance.accept_changes` raises; then nothing was changed either.
+        Raises what `acceptance.accept_changes` raises beside what the port says; nothing was changed then.
         """
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
@@ -58,53 +75,68 @@ class SqlJobs:
             kept = connection.execute(select(jobs.c.merchant, jobs.c.next_row).where(ours)).first()
             if kept is None:
                 raise Conflict(_LOST.format(step.job_id))
-            self._record_rows(connection, step, kept.merchant, kept.next_row, now)
+            tallies = self._record_rows(connection, step, kept.merchant, kept.next_row, now)
             ended = step.total is not None
             place = _held(ours, None if ended else step.lease, None if ended else until)
-            # The products' rows come before the job's, see `acceptance`; so the lease is looked at again, for good.
-            if not connection.execute(place.values(next_row=step.next_row, total=step.total)).rowcount:
+            # The products' rows come before the jobs', see `acceptance`; so the lease is looked at again, for good.
+            lock_jobs(connection, tallies)
+            if not connection.execute(place.values(next_row=step.next_row, total=step.total, attempts=0)).rowcount:
                 raise Conflict(_LOST.format(step.job_id))
-            if ended:
-                finish(connection, [step.job_id], now)
+            write_tallies(connection, tallies, now)
 
-    def _record_rows(self, connection: Connection, step: ImportStep, merchant: str, first: int, now: datetime) -> None:
+    def _record_rows(
+        self, connection: Connection, step: ImportStep, merchant: str, first: int, now: datetime
+    ) -> dict[str, Tally]:
         changes = [change for change in step.changes if change.row >= first]
         if any(change.key.merchant != merchant for change in changes):
             raise ValueError(f"a row of import {step.job_id} names another merchant's product")
-        refused = [item_columns(step.job_id, merchant, item, None) for item in step.refused if item.row >= first]
-        if refused:
-            connection.execute(insert(job_items), refused)
+        refused = [item for item in step.refused if item.row >= first]
+        tallies: dict[str, Tally] = defaultdict(Tally)
         if changes:
-            accept_changes(connection, step.job_id, changes, Lane.IMPORT, now)
+            try:
+                _, tallies = accept_changes(connection, step.job_id, changes, now, bulk=True)
+            except Conflict as err:
+                raise StaleRows(err.detail) from err
+        if refused:
+            rows = [item_columns(step.job_id, merchant, item, None) for item in refused]
+            connection.execute(insert(job_items), rows)
+        tallies[step.job_id].items.update(item.state for item in refused)
+        return tallies
 
     def fail_import(self, claim: ImportClaim, code: str, detail: str) -> None:
         """See the port. `total` becomes the number of items there are. Nothing happens when the lease was lost."""
-        items = select(func.count()).where(job_items.c.job_id == claim.job_id).scalar_subquery()
-        end = _held(_claimed(claim), None, None).values(total=items, code=code, detail=detail)
+        end = _held(_claimed(claim), None, None).values(total=ITEMS, code=code, detail=detail)
         with writing(self._engine) as connection:
             if connection.execute(end).rowcount:
-                finish(connection, [claim.job_id], self._clock())
+                write_tallies(connection, {claim.job_id: Tally()}, self._clock())
 
     def yield_import(self, claim: ImportClaim) -> None:
-        """See the port. Nothing happens when the lease was lost."""
+        """See the port. Nothing happens when another worker has it, or had it since."""
+        j = jobs.c
+        left = (j.job_id == claim.job_id) & j.lease.is_(None) & (j.attempts == claim.attempts)
+        ours = _claimed(claim) | (left & (j.next_row == claim.next_row))
         with writing(self._engine) as connection:
-            connection.execute(_held(_claimed(claim), None, None).values(due_at=self._clock()))
+            connection.execute(_held(ours, None, None).values(due_at=self._clock(), attempts=0))
 
-    def imports_due(self) -> int:
+    def imports_due(self, merchant: str | None = None) -> int:
+        """See the port."""
+        unread = select(func.count()).where(UNREAD_IMPORT)
+        if merchant is not None:
+            unread = unread.where(jobs.c.merchant == merchant)
+        with reading(self._engine) as connection:
+            return connection.scalar(unread) or 0
+
+    def unread_sources(self) -> set[str]:
         """See the port."""
         with reading(self._engine) as connection:
-            return connection.scalar(select(func.count()).where(UNREAD_IMPORT)) or 0
+            return set(connection.scalars(select(jobs.c.source).where(UNREAD_IMPORT, jobs.c.source.is_not(None))))
 
     def job(self, merchant: str, job_id: str) -> Job | None:
-        """The job and its counts, of one moment."""
+        """See the port. One row: its counters change with its items."""
         mine = select(jobs).where(jobs.c.job_id == job_id, jobs.c.merchant == merchant)
-        by_state = select(job_items.c.state, func.count()).where(job_items.c.job_id == job_id)
         with reading(self._engine) as connection:
             row = connection.execute(mine).mappings().first()
-            if row is None:
-                return None
-            counts = connection.execute(by_state.group_by(job_items.c.state)).all()
-        return job_of(row, {ItemState(state): count for state, count in counts})
+        return None if row is None else job_of(row)
 
     def items(self, job_id: str, *, state: ItemState | None, after_row: int, limit: int) -> list[JobItem]:
         """See the port. Walks an index from `after_row` on, so the last page costs what the first does."""
@@ -115,8 +147,16 @@ class SqlJobs:
             rows = connection.execute(some.order_by(job_items.c.row).limit(limit)).mappings()
             return [item_of(row) for row in rows]
 
+    def retry(self, merchant: str, job_id: str) -> Retried | None:
+        """See the port. Several transactions: others write between them."""
+        return retry_job(self._engine, merchant, job_id, self._clock)
 
-_LOST = "the lease of import {} ran out and another worker may be reading it"
+    def cancel(self, merchant: str, job_id: str) -> Cancelled | None:
+        """See the port. Several transactions: others write between them."""
+        return cancel_job(self._engine, merchant, job_id, self._clock)
+
+
+_LOST = "import {} was cancelled, or its lease ran out and another worker may be reading it"
 
 
 def _claimed(claim: ImportClaim) -> ColumnElement[bool]:

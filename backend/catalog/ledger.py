@@ -1,7 +1,7 @@
 """`SqlLedger`: the port `Ledger`. The queue is a condition on the products' rows, so it cannot disagree with them."""
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,54 +9,67 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    RowMapping,
     Select,
     Table,
     bindparam,
     case,
     func,
-    or_,
     select,
+    union_all,
     update,
 )
 
+from backend.catalog.claiming import Rows, lease_rows, merchants_waiting, next_batch
 from backend.catalog.engine import reading, writing
+from backend.catalog.lanes import Lane
 from backend.catalog.rebuilding import make_all_due
 from backend.catalog.rows import in_parts, named, picture_of
-from backend.catalog.settling import settle_claims
+from backend.catalog.settling import record_fetched, settle_claims
 from backend.catalog.tables import DUE, UNREAD_IMPORT, jobs, pictures, products
-from backend.domain.picture import Picture, PictureState
+from backend.domain.picture import PictureState
 from backend.domain.product import ProductKey
-from backend.errors import WorkerLost
-from backend.ports import Claim, Clock, Outcome
+from backend.domain.work import Backlog, Claim, Fetching, Outcome, Work
+from backend.errors import Poison
+from backend.ports import Clock
 
 
 class SqlLedger:
     """Claims, see `backend.ports.Ledger`. Safe to share between threads and processes."""
 
-    def __init__(self, engine: Engine, clock: Clock, max_attempts: int = 3) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, max_attempts: int = 2, weights: Mapping[str, int] | None = None
+    ) -> None:
         """`max_attempts`: claims that may end without a word before the product is set aside.
 
         One is no proof (the worker may have died of another product), and each costs a restart of the worker.
+        `weights`: turns of a merchant for one of any that is not named.
         """
         self._engine = engine
         self._clock = clock
         self._max_attempts = max_attempts
+        self._weights = dict(weights or {})
 
-    def claim(self, limit: int, lease_seconds: float) -> list[Claim]:
-        """See the port. A product that used up its attempts is settled here as failed with `worker_lost`."""
+    def claim(self, work: Work, limit: int, lease_seconds: float) -> list[Claim]:
+        """See the port."""
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
         with writing(self._engine) as connection:
-            while rows := _free(connection, limit, now):
+
+            def set_aside(rows: Rows) -> bool:
                 lost = [row for row in rows if row["attempts"] >= self._max_attempts]
-                if lost:
-                    outcomes = [_loss(connection, claim) for claim in _lease(connection, lost, until)]
-                    settle_claims(connection, outcomes, now)
-                if len(lost) < len(rows):
-                    batch = _batch([row for row in rows if row["attempts"] < self._max_attempts])
-                    return _lease(connection, batch, until)
-        return []
+                outcomes = [_loss(connection, claim) for claim in lease_rows(connection, lost, until)]
+                settle_claims(connection, outcomes, now)
+                return bool(lost)
+
+            rows = next_batch(connection, work, limit, now, self._weights, set_aside)
+            return lease_rows(connection, rows, until)
+
+    def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
+        """See the port."""
+        if claims:
+            until = self._clock() + timedelta(seconds=lease_seconds)
+            with writing(self._engine) as connection:
+                connection.execute(_RENEW, [_place(claim) | {"lease_until": until} for claim in _in_order(claims)])
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """See the port."""
@@ -64,11 +77,23 @@ class SqlLedger:
             with writing(self._engine) as connection:
                 settle_claims(connection, outcomes, self._clock())
 
+    def record_fetches(self, fetchings: Sequence[Fetching]) -> None:
+        """See the port."""
+        if fetchings:
+            with writing(self._engine) as connection:
+                record_fetched(connection, fetchings)
+
     def release(self, claims: Sequence[Claim]) -> None:
         """See the port."""
         if claims:
             with writing(self._engine) as connection:
-                connection.execute(_RELEASE, [_place(claim) for claim in sorted(claims, key=lambda claim: claim.key)])
+                connection.execute(
+                    _RELEASE,
+                    [
+                        _place(claim) | {"its_attempts": claim.attempts, "its_version": claim.version}
+                        for claim in _in_order(claims)
+                    ],
+                )
 
     def return_leases(self, *, expired_only: bool = True) -> int:
         """See the port. The attempts stay counted: the worker may have died of the product."""
@@ -82,10 +107,28 @@ class SqlLedger:
                 connection.execute(update(jobs).where(jobs.c.job_id.in_(job_ids)).values(**_NO_LEASE))
         return len(keys) + len(job_ids)
 
+    def waiting(self, work: Work) -> bool:
+        """See the port."""
+        with reading(self._engine) as connection:
+            return bool(merchants_waiting(connection, work, self._clock(), 1))
+
     def due(self) -> int:
         """See the port."""
         with reading(self._engine) as connection:
             return connection.scalar(select(func.count()).where(DUE)) or 0
+
+    def backlog(self, merchant: str | None = None) -> Backlog:
+        """See the port. From an index of what is due, of one merchant only its own part: 6 ms for 100,000 products."""
+        with reading(self._engine) as connection:
+            if merchant is None:
+                return Backlog(*connection.execute(select(func.count(), func.min(products.c.due_at)).where(DUE)).one())
+            mine = DUE & (products.c.merchant == merchant)
+            count = select(func.count()).where(mine, products.c.lane.in_([lane.value for lane in Lane]))
+            # Each lane's oldest is the first entry of its part of the index; asked for with the count it took thrice
+            # the time.
+            firsts = [select(func.min(products.c.due_at)).where(mine, products.c.lane == lane.value) for lane in Lane]
+            oldest = [moment for moment in connection.scalars(union_all(*firsts)) if moment is not None]
+            return Backlog(connection.scalar(count) or 0, min(oldest, default=None))
 
     def mark_all_due(self) -> int:
         """See the port. Leases end: what is embedded now goes into the index that is given up."""
@@ -96,58 +139,31 @@ class SqlLedger:
 _NO_LEASE = {"lease": None, "lease_until": None}
 
 _THIS = (products.c.merchant == bindparam("at_merchant")) & (products.c.product_id == bindparam("at_product_id"))
+_OURS = _THIS & (products.c.lease == bindparam("of_lease"))
 
-_LEASE = update(products).where(_THIS).values(attempts=products.c.attempts + 1)
+# Its lease ran out during an outage and was taken back, but nobody has claimed or settled the product since.
+_LEFT = (
+    _THIS
+    & products.c.lease.is_(None)
+    & (products.c.attempts == bindparam("its_attempts"))
+    & (products.c.version == bindparam("its_version"))
+)
+
+_RENEW = update(products).where(_OURS)
 
 _RELEASE = (
     update(products)
-    .where(_THIS, products.c.lease == bindparam("of_lease"))
+    .where(_OURS | _LEFT)
     # A change accepted meanwhile has set the count to 0 already.
     .values(**_NO_LEASE, attempts=case((products.c.attempts > 0, products.c.attempts - 1), else_=0))
 )
 
 
-def _free(connection: Connection, limit: int, now: datetime) -> Sequence[RowMapping]:
-    """The first due products that nobody holds, locked.
-
-    On PostgreSQL rows that another worker is just claiming are passed over instead of waited for; on SQLite nobody else
-    can be in the middle of a claim.
-    """
-    p = products.c
-    free = or_(p.lease.is_(None), p.lease_until <= now)
-    first = select(p.merchant, p.product_id, p.version, p.attempts).where(DUE, free)
-    in_order = first.order_by(p.lane, p.due_at, p.merchant, p.product_id).limit(limit)
-    return connection.execute(in_order.with_for_update(skip_locked=True, key_share=True)).mappings().all()
+def _in_order(claims: Sequence[Claim]) -> list[Claim]:
+    return sorted(claims, key=lambda claim: claim.key)
 
 
-def _batch(rows: Sequence[RowMapping]) -> Sequence[RowMapping]:
-    """What may be worked on together.
-
-    A product whose last worker did not come back is alone, so that it takes no other with it; such products behind the
-    first wait until they are first.
-    """
-    if rows[0]["attempts"]:
-        return rows[:1]
-    return [row for row in rows if not row["attempts"]]
-
-
-def _lease(connection: Connection, rows: Sequence[RowMapping], until: datetime) -> list[Claim]:
-    lease = secrets.token_hex(16)
-    claims = [
-        Claim(ProductKey(row["merchant"], row["product_id"]), row["version"], lease, row["attempts"] + 1)
-        for row in rows
-    ]
-    connection.execute(
-        _LEASE,
-        [
-            {"at_merchant": key.merchant, "at_product_id": key.product_id, "lease": lease, "lease_until": until}
-            for key in (claim.key for claim in claims)
-        ],
-    )
-    return claims
-
-
-def _place(claim: Claim) -> dict[str, str]:
+def _place(claim: Claim) -> dict[str, Any]:
     return {"at_merchant": claim.key.merchant, "at_product_id": claim.key.product_id, "of_lease": claim.lease}
 
 
@@ -155,14 +171,17 @@ def _loss(connection: Connection, claim: Claim) -> Outcome:
     """The end of a product that ends its workers.
 
     Its pictures that were never judged count as refused: a change of the price alone would otherwise hand them to the
-    next worker.
+    next worker. The lease that ends it is no attempt.
     """
-    waiting = select(pictures).where(named(pictures, [claim.key]), pictures.c.state == PictureState.PENDING.value)
-    refused = tuple(
-        Picture(picture_of(row).content_hash, PictureState.FAILED, WorkerLost.code, WorkerLost.mend)
-        for row in connection.execute(waiting).mappings()
+    stored = select(pictures).where(named(pictures, [claim.key])).order_by(pictures.c.position)
+    judged = tuple(
+        replace(picture, state=PictureState.FAILED, code=Poison.code, detail=Poison.mend)
+        if picture.state is PictureState.PENDING
+        else picture
+        for picture in (picture_of(row) for row in connection.execute(stored).mappings())
     )
-    return Outcome(claim, refused, code=WorkerLost.code, detail=WorkerLost.mend)
+    tried = replace(claim, attempts=claim.attempts - 1)
+    return Outcome(tried, judged, code=Poison.code, detail=Poison.mend)
 
 
 def _over(table: Table, before: datetime | None) -> Select[Any]:

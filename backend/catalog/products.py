@@ -5,23 +5,27 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, exists, func, insert, select
 
-from backend.catalog.acceptance import Lane, accept_changes, new_job_id
+from backend.catalog.acceptance import accept_changes, new_job_id
 from backend.catalog.engine import reading, writing
-from backend.catalog.rows import in_parts, named, picture_of, record_of
+from backend.catalog.receipts import insert_receipt
+from backend.catalog.rows import KEYS_PER_STATEMENT, in_parts, named, picture_of, record_of
 from backend.catalog.tables import (
     FAILED_PRODUCT,
     GONE_BUT_INDEXED,
     LIVE,
     PENDING_PRODUCT,
     SEARCHABLE_PICTURE,
+    dropped_pictures,
     jobs,
     pictures,
     products,
 )
+from backend.catalog.tallying import write_tallies
 from backend.domain.job import JobKind
 from backend.domain.picture import Picture
 from backend.domain.product import ProductKey, ProductRecord, ProductState
-from backend.ports import Accepted, Change, Clock
+from backend.domain.work import Accepted, Change, Receipt
+from backend.ports import Clock
 
 
 class SqlCatalog:
@@ -31,11 +35,11 @@ class SqlCatalog:
         self._engine = engine
         self._clock = clock
 
-    def accept(self, changes: Sequence[Change], kind: JobKind) -> list[Accepted]:
+    def accept(self, changes: Sequence[Change], kind: JobKind, receipt: Receipt | None = None) -> list[Accepted]:
         """One job, one transaction. All changes are of one merchant and of different rows (ValueError otherwise).
 
         Raises `errors.ProductNotFound` when facts alone are sent for a product that is not there, `errors.Conflict`
-        when a product is not at the expected version; then nothing was changed.
+        when a product is not at the expected version, `errors.RepeatedRequest`; then nothing was changed.
         """
         if not changes:
             return []
@@ -45,10 +49,13 @@ class SqlCatalog:
         now = self._clock()
         job_id = new_job_id(now)
         job = {"job_id": job_id, "merchant": merchant, "kind": kind.value, "created_at": now, "total": len(changes)}
-        lane = Lane.IMPORT if kind is JobKind.IMPORT else Lane.UPLOAD
         with writing(self._engine) as connection:
             connection.execute(insert(jobs).values(**job, next_row=len(changes) + 1, due_at=now))
-            return accept_changes(connection, job_id, changes, lane, now)
+            if receipt is not None:
+                insert_receipt(connection, receipt, job_id, now)
+            accepted, tallies = accept_changes(connection, job_id, changes, now, bulk=kind is JobKind.IMPORT)
+            write_tallies(connection, tallies, now)
+        return accepted
 
     def product(self, key: ProductKey) -> ProductRecord | None:
         """One row, or None."""
@@ -64,6 +71,16 @@ class SqlCatalog:
         owned = exists().where(pictures.c.merchant == merchant, pictures.c.content_hash == content_hash)
         with reading(self._engine) as connection:
             return bool(connection.scalar(select(owned)))
+
+    def referenced(self, content_hashes: Sequence[str]) -> set[str]:
+        """Whatever merchant it is of, as a picture's bytes are kept once for all of them."""
+        found: set[str] = set()
+        wanted = sorted(set(content_hashes))
+        with reading(self._engine) as connection:
+            for start in range(0, len(wanted), KEYS_PER_STATEMENT):
+                some = pictures.c.content_hash.in_(wanted[start : start + KEYS_PER_STATEMENT])
+                found |= set(connection.scalars(select(pictures.c.content_hash).where(some).distinct()))
+        return found
 
     def deleted_but_indexed(self, merchant: str, limit: int) -> list[str]:
         """Answered from an index that holds nothing else: every search asks this."""
@@ -97,7 +114,13 @@ def _records(connection: Connection, keys: Sequence[ProductKey]) -> list[Product
     in_order = select(pictures).where(named(pictures, keys)).order_by(pictures.c.position)
     for row in connection.execute(in_order).mappings():
         shown[row["merchant"], row["product_id"]].append(picture_of(row))
-    return [record_of(row, tuple(shown[row["merchant"], row["product_id"]])) for row in rows]
+    gone: dict[tuple[str, str], list[str]] = defaultdict(list)
+    d = dropped_pictures.c
+    noted = select(d.merchant, d.product_id, d.content_hash).where(named(dropped_pictures, keys))
+    for merchant, product_id, content_hash in connection.execute(noted.order_by(d.content_hash)):
+        gone[merchant, product_id].append(content_hash)
+    found = [((row["merchant"], row["product_id"]), row) for row in rows]
+    return [record_of(row, tuple(shown[key]), tuple(gone[key])) for key, row in found]
 
 
 def _count(connection: Connection, table: Table, which: ColumnElement[bool], merchant: str | None) -> int:

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import reduce
 from itertools import groupby
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, or_
+from sqlalchemy import Column, ColumnElement, RowMapping, Table, and_, or_
 
+from backend.catalog.tables import jobs
+from backend.domain.importing import FileForm, ImportMode, ImportOptions
 from backend.domain.job import ItemState, Job, JobItem, JobKind
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import AttributeValue, Product, ProductKey, ProductRecord
@@ -74,8 +77,8 @@ def _price(units: int | None, places: int | None) -> Decimal | None:
     return Decimal(units).scaleb(-_PRICE_PLACES).quantize(Decimal(1).scaleb(-places))
 
 
-def record_of(row: RowMapping, pictures: tuple[Picture, ...]) -> ProductRecord:
-    """A row of `products` with its pictures in order."""
+def record_of(row: RowMapping, pictures: tuple[Picture, ...], dropped: tuple[str, ...]) -> ProductRecord:
+    """A row of `products` with its pictures in order, and the content hashes of those it no longer has."""
     return ProductRecord(
         product=Product(
             key=ProductKey(row["merchant"], row["product_id"]),
@@ -97,6 +100,7 @@ def record_of(row: RowMapping, pictures: tuple[Picture, ...]) -> ProductRecord:
         detail=row["detail"],
         searchable_at=row["searchable_at"],
         updated_at=row["updated_at"],
+        dropped=dropped,
     )
 
 
@@ -116,6 +120,7 @@ def picture_columns(key: ProductKey, pictures: Sequence[Picture]) -> list[dict[s
             "code": picture.code,
             "detail": picture.detail,
             "name": picture.name,
+            "url": picture.url,
         }
         for position, picture in enumerate(pictures)
     ]
@@ -123,11 +128,22 @@ def picture_columns(key: ProductKey, pictures: Sequence[Picture]) -> list[dict[s
 
 def picture_of(row: RowMapping) -> Picture:
     """A row of `pictures`."""
-    return Picture(row["content_hash"], PictureState(row["state"]), row["code"], row["detail"], row["name"])
+    state = PictureState(row["state"])
+    return Picture(row["content_hash"], state, row["code"], row["detail"], row["name"], row["url"])
 
 
-def job_of(row: RowMapping, counts: dict[ItemState, int]) -> Job:
-    """A row of `jobs` with its items counted."""
+def counter_of(state: ItemState) -> Column[int]:
+    """The column of `jobs` that counts its items in a state."""
+    return jobs.c[f"{state}_items"]
+
+
+ITEMS: ColumnElement[int] = reduce(add, (counter_of(state) for state in ItemState))
+"""How many items a row of `jobs` has."""
+
+
+def job_of(row: RowMapping) -> Job:
+    """A row of `jobs`."""
+    counts = {state: row[f"{state}_items"] for state in ItemState}
     return Job(
         job_id=row["job_id"],
         merchant=row["merchant"],
@@ -135,10 +151,27 @@ def job_of(row: RowMapping, counts: dict[ItemState, int]) -> Job:
         created_at=row["created_at"],
         finished_at=row["finished_at"],
         total=row["total"],
-        counts=counts,
+        counts={state: count for state, count in counts.items() if count},
         code=row["code"],
         detail=row["detail"],
+        embedded=row["embedded"],
+        reused=row["reused"],
+        first_settled_at=row["first_settled_at"],
+        last_settled_at=row["last_settled_at"],
+        cancelled_at=row["cancelled_at"],
     )
+
+
+def options_columns(options: ImportOptions) -> dict[str, Any]:
+    """How an import is to be read, as JSON."""
+    return {"form": options.form.value, "mode": options.mode.value, "columns": dict(options.columns)}
+
+
+def options_of(stored: Mapping[str, Any] | None) -> ImportOptions:
+    """What `options_columns` stored; imports older than it have nothing."""
+    if stored is None:
+        return ImportOptions()
+    return ImportOptions(FileForm(stored["form"]), ImportMode(stored["mode"]), stored["columns"])
 
 
 def item_columns(job_id: str, merchant: str, item: JobItem, version: int | None) -> dict[str, Any]:
@@ -154,6 +187,8 @@ def item_columns(job_id: str, merchant: str, item: JobItem, version: int | None)
         "code": item.code,
         "detail": item.detail,
         "searchable_at": item.searchable_at,
+        "line": item.line,
+        "attempts": item.attempts,
     }
 
 
@@ -167,4 +202,6 @@ def item_of(row: RowMapping) -> JobItem:
         code=row["code"],
         detail=row["detail"],
         searchable_at=row["searchable_at"],
+        line=row["line"],
+        attempts=row["attempts"],
     )

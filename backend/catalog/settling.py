@@ -3,19 +3,26 @@
 Rows are locked in the order of `acceptance`: products by key, then jobs.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, null, select, update
+from sqlalchemy import Connection, Row, RowMapping, bindparam, select, union_all, update
 
-from backend.catalog.finishing import finish, jobs_waiting_for
+from backend.catalog.dropping import forget_dropped, take_back
+from backend.catalog.lanes import FETCHED, Lane
 from backend.catalog.rows import in_parts, named
 from backend.catalog.tables import WAITING_ITEM, job_items, pictures, products
+from backend.catalog.tallying import Tally, write_tallies
 from backend.domain.job import ItemState
+from backend.domain.picture import Picture
 from backend.domain.product import ProductKey
-from backend.ports import Outcome
+from backend.domain.work import Claim, Fetching, Outcome
+from backend.errors import Poison
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,103 +53,153 @@ class _Verdict:
         if self.outcome.code:
             state = ItemState.FAILED
         return {
-            "at_merchant": self.outcome.claim.key.merchant,
-            "at_product_id": self.outcome.claim.key.product_id,
-            "of_version": self.outcome.claim.version,
             "to_state": state.value,
             "to_code": self.outcome.code,
             "to_detail": self.outcome.detail,
             "to_searchable_at": now if state is ItemState.SEARCHABLE else None,
+            "to_attempts": self.outcome.claim.attempts,
         }
 
 
 def settle_claims(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Products, pictures, items and jobs, for those outcomes whose lease is still their claim's."""
-    rows = _locked(connection, [outcome.claim.key for outcome in outcomes])
-    verdicts = [
-        _Verdict(outcome, row)
-        for outcome in outcomes
-        if (row := rows.get(outcome.claim.key)) is not None and row["lease"] == outcome.claim.lease
-    ]
+    rows = held_rows(connection, [outcome.claim for outcome in outcomes])
+    verdicts = {
+        outcome.claim.key: _Verdict(outcome, rows[outcome.claim.key])
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.claim.key)
+        if outcome.claim.key in rows
+    }
     if not verdicts:
         return
-    connection.execute(_SETTLE_PRODUCT, [verdict.product_columns(now) for verdict in verdicts])
-    _settle_pictures(connection, [verdict.outcome for verdict in verdicts if verdict.current])
-    ended: set[str] = set()
-    for part in in_parts(verdict.outcome.claim.key for verdict in verdicts):
-        ended |= jobs_waiting_for(connection, part)
-    if ended:
-        connection.execute(_SETTLE_ITEM, [verdict.item_columns(now) for verdict in verdicts])
-        finish(connection, ended, now)
+    connection.execute(_SETTLE_PRODUCT, [verdict.product_columns(now) for verdict in verdicts.values()])
+    current = [verdict.outcome for verdict in verdicts.values() if verdict.current]
+    _write_pictures(connection, [(outcome.claim.key, outcome.pictures) for outcome in current])
+    # A worker that died told the index nothing: the next version's buries what this one should have.
+    forget_dropped(connection, [key for key, verdict in verdicts.items() if verdict.outcome.code != Poison.code])
+    write_tallies(connection, _settle_items(connection, verdicts, now), now)
 
 
-def _locked(connection: Connection, keys: Sequence[ProductKey]) -> dict[ProductKey, RowMapping]:
+def record_fetched(connection: Connection, fetchings: Sequence[Fetching]) -> None:
+    """Hashes and refusals of pictures, and the lane the product goes on in, see `backend.ports.Ledger`."""
+    rows = held_rows(connection, [fetching.claim for fetching in fetchings])
+    held = [fetching for fetching in fetchings if fetching.claim.key in rows]
+    held.sort(key=lambda fetching: fetching.claim.key)
+    if held:
+        connection.execute(_RECORD_FETCH, [_fetch_columns(item, rows[item.claim.key]) for item in held])
+    current = [item for item in held if rows[item.claim.key]["version"] == item.claim.version]
+    _write_pictures(connection, [(item.claim.key, item.pictures) for item in current])
+    take_back(connection, [item.claim.key for item in current])
+
+
+def held_rows(connection: Connection, claims: Iterable[Claim]) -> dict[ProductKey, RowMapping]:
+    """The rows, locked, of those claims whose lease is still theirs."""
     found: dict[ProductKey, RowMapping] = {}
+    leases = {claim.key: claim.lease for claim in claims}
     p = products.c
-    for part in in_parts(keys):
-        rows = select(p.merchant, p.product_id, p.version, p.deleted, p.lease, p.searchable_at)
-        ordered = rows.where(named(products, part)).order_by(p.merchant, p.product_id).with_for_update(key_share=True)
+    for part in in_parts(leases):
+        state = (p.version, p.deleted, p.searchable_at, p.lease, p.lane, p.due_at, p.fetches)
+        rows = select(p.merchant, p.product_id, *state).where(named(products, part))
+        ordered = rows.order_by(p.merchant, p.product_id).with_for_update(key_share=True)
         for row in connection.execute(ordered).mappings():
-            found[ProductKey(row["merchant"], row["product_id"])] = row
+            key = ProductKey(row["merchant"], row["product_id"])
+            if row["lease"] == leases[key]:
+                found[key] = row
     return found
 
 
-def _settle_pictures(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """By content, not by position: an outcome may name only the pictures it has something to say about."""
+def _fetch_columns(fetching: Fetching, row: RowMapping) -> dict[str, Any]:
+    """A product handed on keeps its place among those that wait; one that moved on keeps everything but the lease."""
+    place = {"lane": row["lane"], "due_at": row["due_at"], "fetches": row["fetches"]}
+    if row["version"] == fetching.claim.version:
+        if fetching.again_at is None:
+            place |= {"lane": FETCHED.get(Lane(row["lane"]), row["lane"]), "fetches": 0}
+        else:
+            place |= {"due_at": fetching.again_at, "fetches": row["fetches"] + 1}
+    return {"at_merchant": row["merchant"], "at_product_id": row["product_id"], **place}
+
+
+def _settle_items(connection: Connection, verdicts: Mapping[ProductKey, _Verdict], now: datetime) -> dict[str, Tally]:
+    """End the items that wait for these versions; what has to be counted for their jobs."""
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    ended: list[dict[str, Any]] = []
+    for item in _waiting_items(connection, list(verdicts)):
+        verdict = verdicts[ProductKey(item.merchant, item.product_id)]
+        if item.version != verdict.outcome.claim.version:
+            continue  # it waits for a newer one: a change supersedes all older ones
+        columns = verdict.item_columns(now)
+        ended.append({"of_job": item.job_id, "of_row": item.row, **columns})
+        tally = tallies[item.job_id]
+        tally.move(ItemState.PENDING, ItemState(columns["to_state"]))
+        tally.embedded += verdict.outcome.embedded
+        tally.reused += verdict.outcome.reused
+        tally.worked = True
+    if ended:
+        connection.execute(_SETTLE_ITEM, ended)
+    return tallies
+
+
+def _waiting_items(connection: Connection, keys: Iterable[ProductKey]) -> Iterator[Row[Any]]:
+    """Merchant by merchant, put together by UNION: for one condition that names 32 merchants SQLite reads every item
+    that waits, for all of them.
+    """
+    i = job_items.c
+    merchants = [list(group) for _, group in groupby(sorted(keys), key=itemgetter(0))]
+    items = select(i.job_id, i.row, i.merchant, i.product_id, i.version)
+    for start in range(0, len(merchants), _MERCHANTS_PER_STATEMENT):
+        some = merchants[start : start + _MERCHANTS_PER_STATEMENT]
+        yield from connection.execute(union_all(*(items.where(named(job_items, part), WAITING_ITEM) for part in some)))
+
+
+def _write_pictures(connection: Connection, judged: Iterable[tuple[ProductKey, Sequence[Picture]]]) -> None:
+    """By position: all pictures of a version that is still the row's, or none."""
     rows = [
         {
-            "at_merchant": outcome.claim.key.merchant,
-            "at_product_id": outcome.claim.key.product_id,
-            "of_content": picture.content_hash,
+            "at_merchant": key.merchant,
+            "at_product_id": key.product_id,
+            "at_position": position,
+            "to_content": picture.content_hash,
             "to_state": picture.state.value,
             "to_code": picture.code,
             "to_detail": picture.detail,
         }
-        for outcome in outcomes
-        for picture in outcome.pictures
-        if picture.content_hash is not None
+        for key, given in judged
+        for position, picture in enumerate(given)
     ]
     if rows:
-        connection.execute(_SETTLE_PICTURE, rows)
+        connection.execute(_WRITE_PICTURE, rows)
 
 
-_SETTLE_PRODUCT = (
-    update(products)
-    .where(products.c.merchant == bindparam("at_merchant"), products.c.product_id == bindparam("at_product_id"))
-    .values(
-        indexed_version=bindparam("indexed_version"),
-        code=bindparam("code"),
-        detail=bindparam("detail"),
-        searchable_at=bindparam("searchable_at"),
-        lease=None,
-        lease_until=None,
-        attempts=0,
-    )
-)
+_MERCHANTS_PER_STATEMENT = 100  # SQLite takes 500 terms of a UNION
 
-_SETTLE_PICTURE = (
+_THIS = (products.c.merchant == bindparam("at_merchant")) & (products.c.product_id == bindparam("at_product_id"))
+
+_SETTLE_PRODUCT = update(products).where(_THIS).values(lease=None, lease_until=None, attempts=0)
+
+_RECORD_FETCH = update(products).where(_THIS).values(lease=None, lease_until=None, attempts=0)
+
+_WRITE_PICTURE = (
     update(pictures)
     .where(
         pictures.c.merchant == bindparam("at_merchant"),
         pictures.c.product_id == bindparam("at_product_id"),
-        pictures.c.content_hash == bindparam("of_content"),
-    )
-    .values(state=bindparam("to_state"), code=bindparam("to_code"), detail=bindparam("to_detail"))
-)
-
-_its_version = job_items.c.version == bindparam("of_version")
-_SETTLE_ITEM = (
-    update(job_items)
-    .where(
-        job_items.c.merchant == bindparam("at_merchant"),
-        job_items.c.product_id == bindparam("at_product_id"),
-        job_items.c.version <= bindparam("of_version"),
-        WAITING_ITEM,
+        pictures.c.position == bindparam("at_position"),
     )
     .values(
-        state=case((_its_version, bindparam("to_state")), else_=ItemState.SUPERSEDED.value),
-        code=case((_its_version, bindparam("to_code")), else_=null()),
-        detail=case((_its_version, bindparam("to_detail")), else_=null()),
-        searchable_at=case((_its_version, bindparam("to_searchable_at", type_=job_items.c.searchable_at.type))),
+        content_hash=bindparam("to_content"),
+        state=bindparam("to_state"),
+        code=bindparam("to_code"),
+        detail=bindparam("to_detail"),
+    )
+)
+
+_SETTLE_ITEM = (
+    update(job_items)
+    .where(job_items.c.job_id == bindparam("of_job"), job_items.c.row == bindparam("of_row"))
+    .values(
+        state=bindparam("to_state"),
+        code=bindparam("to_code"),
+        detail=bindparam("to_detail"),
+        searchable_at=bindparam("to_searchable_at"),
+        attempts=bindparam("to_attempts"),
     )
 )

@@ -1,4 +1,4 @@
-"""The three ports of the catalog on every backend: the fake, SQLite, and PostgreSQL where a server is named.
+"""The five ports of the catalog on every backend: the fake, SQLite, and PostgreSQL where a server is named.
 
 SHELFSIGHT_TEST_POSTGRES_URL names a database whose user may create schemas; each test gets one of its own.
 """
@@ -6,7 +6,7 @@ SHELFSIGHT_TEST_POSTGRES_URL names a database whose user may create schemas; eac
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +18,16 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from backend.catalog.engine import open_engine, writing
+from backend.catalog.fetch_memory import SqlFetchMemory
 from backend.catalog.jobs import SqlJobs
 from backend.catalog.ledger import SqlLedger
 from backend.catalog.migrations import migrate
 from backend.catalog.products import SqlCatalog
+from backend.catalog.receipts import SqlReceipts
 from backend.domain.job import ItemState, JobKind
 from backend.domain.product import ProductRecord
-from backend.ports import Accepted, Catalog, Change, Claim, Jobs, Ledger, Outcome
+from backend.domain.work import Accepted, Change, Claim, Outcome, Receipt, Work
+from backend.ports import Catalog, FetchMemory, Jobs, Ledger, Receipts
 from tests.factories import key
 from tests.fakes.catalog import FakeCatalog
 
@@ -70,22 +73,33 @@ class Store:
     catalog: Catalog
     ledger: Ledger
     jobs: Jobs
+    receipts: Receipts
+    memory: FetchMemory
     clock: Clock = field(default_factory=Clock)
 
-    def upload(self, *changes: Change, kind: JobKind = JobKind.UPLOAD) -> list[Accepted]:
+    def upload(
+        self, *changes: Change, kind: JobKind = JobKind.UPLOAD, receipt: Receipt | None = None
+    ) -> list[Accepted]:
         self.clock.advance(1)
-        return self.catalog.accept(changes, kind)
+        return self.catalog.accept(changes, kind, receipt)
 
-    def claim(self, limit: int = 32) -> list[Claim]:
-        return self.ledger.claim(limit, LEASE)
+    def claim(self, limit: int = 32, work: Work | None = None) -> list[Claim]:
+        """Of one kind of work; without one, of uploads and then of imports."""
+        if work is None:
+            uploads = self.claim(limit, Work.UPLOADS)
+            alone = any(claim.attempts > 1 for claim in uploads)
+            return (
+                uploads if alone or len(uploads) == limit else uploads + self.claim(limit - len(uploads), Work.IMPORTS)
+            )
+        return self.ledger.claim(work, limit, LEASE)
 
-    def claimed_ids(self, limit: int = 32) -> list[str]:
-        return [claim.key.product_id for claim in self.claim(limit)]
+    def claimed_ids(self, limit: int = 32, work: Work | None = None) -> list[str]:
+        return [claim.key.product_id for claim in self.claim(limit, work)]
 
     def settle_all(self) -> int:
-        """Work until nothing is due, everything well; how many."""
+        """Work until nothing is due for a model or for none, everything well; how many. Nothing is fetched."""
         settled = 0
-        while claims := self.claim():
+        while claims := self.claim(work=Work.FACTS) or self.claim():
             self.ledger.settle([Outcome(claim) for claim in claims])
             settled += len(claims)
         return settled
@@ -101,23 +115,33 @@ class Store:
         return job.done
 
 
-def sql_store(engine: Engine, clock: Callable[[], datetime] | None = None, max_attempts: int = 3) -> Store:
+def sql_store(
+    engine: Engine,
+    clock: Callable[[], datetime] | None = None,
+    max_attempts: int = 2,
+    weights: Mapping[str, int] | None = None,
+) -> Store:
     moving = Clock()
     now = clock or moving
-    return Store(SqlCatalog(engine, now), SqlLedger(engine, now, max_attempts), SqlJobs(engine, now), moving)
+    ledger = SqlLedger(engine, now, max_attempts, weights)
+    return Store(
+        SqlCatalog(engine, now), ledger, SqlJobs(engine, now), SqlReceipts(engine, now), SqlFetchMemory(engine), moving
+    )
 
 
 @contextmanager
-def opened(backend: str, folder: Path) -> Iterator[Store]:
+def opened(
+    backend: str, folder: Path, *, max_attempts: int = 2, weights: Mapping[str, int] | None = None
+) -> Iterator[Store]:
     """A new, empty store."""
     if backend == "fake":
         clock = Clock()
-        fake = FakeCatalog(clock, max_attempts=3)
-        yield Store(fake, fake, fake, clock)
+        fake = FakeCatalog(clock, max_attempts, weights)
+        yield Store(fake, fake, fake, fake, fake, clock)
         return
     with engine_of(backend, folder) as engine:
         migrate(engine)
-        yield sql_store(engine)
+        yield sql_store(engine, max_attempts=max_attempts, weights=weights)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What every `ports.Catalog` promises, claimed of the fake and of the SQL one on each database."""
 
 import string
+from dataclasses import replace
 from datetime import UTC, timedelta
 from decimal import Decimal
 
@@ -9,12 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.domain.job import ItemState, JobKind
-from backend.domain.picture import PictureState
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey, ProductState
+from backend.domain.work import Change, Outcome, Work
 from backend.errors import Conflict, ProductNotFound
-from backend.ports import Change, Outcome
 from tests.contracts.catalog_backends import Store, at_once, read
-from tests.factories import change, content_hash, deletion, facts_change, key, picture, product, refused_picture
+from tests.factories import (
+    change,
+    content_hash,
+    deletion,
+    facts_change,
+    key,
+    picture,
+    product,
+    refused_picture,
+    url_picture,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
 NAMES = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=10)
@@ -76,7 +87,14 @@ class TestAccept:
         assert (got.title, got.attributes) == (title, attributes)
 
     def test_pictures_come_back_in_order_the_refused_ones_with_their_reason(self, store: Store) -> None:
-        pictures = (picture("b.jpg"), refused_picture(), picture("a.jpg"), refused_picture("c.jpg", "image_empty"))
+        pictures = (
+            picture("b.jpg"),
+            refused_picture(),
+            picture("a.jpg"),
+            url_picture(),
+            refused_picture("c.jpg", "image_empty"),
+            Picture(content_hash("d.jpg"), url="https://shop.example/d.jpg"),
+        )
         store.upload(change("p-1", pictures=pictures))
         assert read(store).pictures == pictures
 
@@ -265,6 +283,22 @@ class TestRead:
         store.upload(deletion("p-1"), kind=JobKind.DELETE)
         assert not owns("shop", "b")
 
+    def test_a_picture_is_referenced_while_a_live_product_of_any_merchant_has_it(self, store: Store) -> None:
+        a, b, c = (content_hash(name) for name in "abc")
+        store.upload(change("p-1", pictures=(picture("a"), picture("b"), url_picture("c"))))
+        store.upload(change("p-1", merchant="other", pictures=(picture("a"),)))
+        assert store.catalog.referenced([a, b, c, a]) == {a, b}
+        store.upload(change("p-1", pictures=(picture("c"),)))
+        assert store.catalog.referenced([a, b, c]) == {a, c}
+        store.upload(deletion("p-1", merchant="other"), kind=JobKind.DELETE)
+        assert store.catalog.referenced([a, b, c]) == {c}
+        assert store.catalog.referenced([]) == set()
+
+    def test_any_number_of_pictures_can_be_asked_for(self, store: Store) -> None:
+        store.upload(*(change(f"p-{n}", row=n) for n in range(1, 101)))
+        asked = [content_hash(f"p-{n}.jpg") for n in range(3_000)]
+        assert store.catalog.referenced(asked) == set(asked[1:101])
+
     def test_a_deleted_product_is_hidden_until_the_index_has_forgotten_it(self, store: Store) -> None:
         for product_id in ("p-1", "p-2"):
             store.upload(change(product_id))
@@ -280,7 +314,7 @@ class TestRead:
         store.upload(change("p-1"))
         store.settle_all()
         store.upload(deletion("p-1"), kind=JobKind.DELETE)
-        store.ledger.settle([Outcome(claim, code="internal", detail="?") for claim in store.claim()])
+        store.ledger.settle([Outcome(claim, code="internal", detail="?") for claim in store.claim(work=Work.FACTS)])
         assert store.ledger.due() == 0
         assert store.catalog.deleted_but_indexed("shop", 10) == ["p-1"]
 
@@ -295,12 +329,13 @@ class TestRead:
         store.upload(change("theirs", merchant="other"))
         for claim in store.claim():
             code = "image_empty" if claim.key.product_id == "bad" else None
-            shown = tuple(picture(name, PictureState.SEARCHABLE) for name in ("1", "2"))
-            store.ledger.settle([Outcome(claim, () if code else shown, code=code)])
+            [record] = store.catalog.products([claim.key])
+            shown = (it if it.code else replace(it, state=PictureState.SEARCHABLE) for it in record.pictures)
+            store.ledger.settle([Outcome(claim, () if code else tuple(shown), code=code)])
         store.upload(deletion("gone"), kind=JobKind.DELETE)
         store.upload(change("waits"))
         assert store.catalog.count("shop") == {"pending": 1, "searchable": 1, "failed": 1, "pictures": 2}
-        assert store.catalog.count() == {"pending": 1, "searchable": 2, "failed": 1, "pictures": 2}
+        assert store.catalog.count() == {"pending": 1, "searchable": 2, "failed": 1, "pictures": 3}
         assert store.catalog.count("nobody") == {"pending": 0, "searchable": 0, "failed": 0, "pictures": 0}
 
     def test_a_catalog_that_answers_is_well(self, store: Store) -> None:

@@ -1,17 +1,30 @@
 """What every `ports.Ledger` promises, claimed of the fake and of the SQL one on each database."""
 
 import itertools
+from dataclasses import replace
+from datetime import timedelta
 
+from backend.domain.importing import ImportOptions
 from backend.domain.job import ItemState, JobKind
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductState
-from backend.errors import WorkerLost
-from backend.ports import Claim, Outcome
+from backend.domain.work import Backlog, Claim, Outcome, Work
+from backend.errors import Poison
 from tests.contracts.catalog_backends import LEASE, Store, at_once, read
-from tests.factories import change, deletion, facts_change, key, picture, refused_picture
+from tests.factories import (
+    change,
+    content_hash,
+    deletion,
+    facts_change,
+    key,
+    picture,
+    refused_picture,
+    url_picture,
+)
 
 FAILED = PictureState.FAILED
 SEARCHABLE = PictureState.SEARCHABLE
+SECOND = timedelta(seconds=1)
 
 
 def lose_worker(store: Store, limit: int = 32) -> list[Claim]:
@@ -41,33 +54,6 @@ class TestClaim:
         assert store.claimed_ids() == ["p-2"]
         assert store.claim() == []
 
-    def test_metadata_and_deletes_go_before_uploads_and_those_before_imports_then_the_oldest(
-        self, store: Store
-    ) -> None:
-        store.upload(change("patched"), change("deleted", row=2))
-        store.settle_all()
-        store.upload(change("import-1"), kind=JobKind.IMPORT)
-        store.upload(change("upload-2"))
-        store.upload(change("upload-1"))
-        store.upload(change("import-0"), kind=JobKind.IMPORT)
-        store.upload(facts_change("patched"), kind=JobKind.UPDATE)
-        store.upload(deletion("deleted"), kind=JobKind.DELETE)
-        assert store.claimed_ids() == ["patched", "deleted", "upload-2", "upload-1", "import-1", "import-0"]
-
-    def test_new_facts_do_not_bring_waiting_pictures_into_the_quick_lane(self, store: Store) -> None:
-        store.upload(change("imported"), kind=JobKind.IMPORT)
-        store.upload(change("uploaded"))
-        store.upload(facts_change("imported"), kind=JobKind.UPDATE)
-        assert store.claimed_ids() == ["uploaded", "imported"]
-
-    def test_pictures_leave_the_quick_lane(self, store: Store) -> None:
-        store.upload(change("p-1"), change("p-2", row=2))
-        store.settle_all()
-        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
-        store.upload(change("p-1"))
-        store.upload(facts_change("p-2"), kind=JobKind.UPDATE)
-        assert store.claimed_ids() == ["p-2", "p-1"]
-
     def test_a_product_that_changes_while_it_waits_keeps_its_place(self, store: Store) -> None:
         store.upload(change("busy"))
         store.upload(change("calm"))
@@ -77,14 +63,6 @@ class TestClaim:
     def test_no_more_is_claimed_than_asked_for(self, store: Store) -> None:
         store.upload(*(change(f"p-{n:02}", row=n) for n in range(1, 41)))
         assert [len(store.claim()), len(store.claim()), len(store.claim())] == [32, 8, 0]
-
-    def test_products_of_several_merchants_are_claimed_together(self, store: Store) -> None:
-        store.upload(change("p-1"))
-        store.upload(change("p-1", merchant="other"))
-        claims = store.claim()
-        assert {claim.key for claim in claims} == {key("p-1"), key("p-1", "other")}
-        store.ledger.settle([Outcome(claim) for claim in claims])
-        assert store.ledger.due() == 0
 
     def test_threads_never_claim_the_same_product(self, store: Store) -> None:
         store.upload(*(change(f"p-{n}", row=n) for n in range(1, 201)))
@@ -112,42 +90,42 @@ class TestLostWorkers:
         assert [(claim.key.product_id, claim.attempts) for claim in third] == [("p-3", 1)]
 
     def test_it_does_not_join_a_batch_that_others_begin(self, store: Store) -> None:
-        store.upload(change("suspect"), kind=JobKind.IMPORT)
+        store.upload(change("suspect"))
         lose_worker(store)
-        store.upload(change("p-1"), change("p-2", row=2))
-        store.upload(change("p-3"), kind=JobKind.IMPORT)
-        assert store.claimed_ids() == ["p-1", "p-2", "p-3"]
+        store.upload(change("p-1", merchant="a-other"), change("p-2", merchant="a-other", row=2))
+        store.upload(change("p-3"))
+        assert sorted(store.claimed_ids()) == ["p-1", "p-2", "p-3"]
         assert store.claimed_ids() == ["suspect"]
 
     def test_lost_attempts_are_counted(self, store: Store) -> None:
         store.upload(change("p-1"))
-        assert [lose_worker(store)[0].attempts for _ in range(3)] == [1, 2, 3]
+        assert [lose_worker(store)[0].attempts for _ in range(2)] == [1, 2]
 
-    def test_a_product_that_ended_its_worker_three_times_is_set_aside(self, store: Store) -> None:
+    def test_a_product_that_ended_its_worker_twice_is_set_aside_as_poison(self, store: Store) -> None:
         [poison] = store.upload(change("poison", pictures=(picture("bomb"), refused_picture())))
-        for _ in range(3):
+        for _ in range(2):
             lose_worker(store)
         store.upload(change("good"))
         assert store.claimed_ids() == ["good"]
         record = read(store, "poison")
-        assert (record.state, record.code, record.detail) == (ProductState.FAILED, WorkerLost.code, WorkerLost.mend)
+        assert (record.state, record.code, record.detail) == (ProductState.FAILED, Poison.code, Poison.mend)
         assert store.ledger.due() == 1  # the good one, leased
         [item] = store.jobs.items(poison.job_id, state=ItemState.FAILED, after_row=0, limit=10)
-        assert (item.code, item.detail) == (WorkerLost.code, WorkerLost.mend)
+        assert (item.code, item.detail, item.attempts) == (Poison.code, Poison.mend, 2)
         assert store.finished(poison)
 
     def test_its_pictures_are_not_tried_again_for_a_change_of_price(self, store: Store) -> None:
         store.upload(change("poison", pictures=(picture("bomb"), refused_picture())))
-        for _ in range(4):
+        for _ in range(3):
             lose_worker(store)
         store.upload(facts_change("poison"), kind=JobKind.UPDATE)
         bomb, refused = read(store, "poison").pictures
-        assert (bomb.state, bomb.code, bomb.name) == (FAILED, WorkerLost.code, "bomb")
+        assert (bomb.state, bomb.code, bomb.name) == (FAILED, Poison.code, "bomb")
         assert refused == refused_picture()
 
     def test_a_batch_of_set_aside_products_does_not_hide_the_work_behind_them(self, store: Store) -> None:
         store.upload(*(change(f"poison-{n}", row=n) for n in range(1, 6)))
-        for _ in range(15):
+        for _ in range(6):  # all together, then each by itself
             lose_worker(store)
         store.upload(change("good"))
         assert store.claimed_ids(2) == ["good"]
@@ -161,12 +139,63 @@ class TestLostWorkers:
         [claim] = store.claim()
         assert (claim.version, claim.attempts) == (2, 1)
 
+    def test_new_facts_do_not_absolve_the_pictures_that_wait(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        lose_worker(store)
+        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
+        [claim] = lose_worker(store)
+        assert (claim.version, claim.attempts) == (2, 2)
+        assert store.claim() == []
+        assert read(store).code == Poison.code
+
+    def test_a_delete_starts_with_a_clean_slate(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        for _ in range(2):
+            lose_worker(store)
+        store.upload(deletion("p-1"), kind=JobKind.DELETE)
+        [claim] = store.claim(work=Work.FACTS)
+        assert (claim.version, claim.attempts) == (2, 1)
+
+    def test_a_poisoned_product_may_be_uploaded_again(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        for _ in range(3):
+            lose_worker(store)
+        store.upload(change("p-1"))
+        [claim] = store.claim()
+        assert claim.attempts == 1
+        store.ledger.settle([Outcome(claim)])
+        assert read(store).state is ProductState.SEARCHABLE
+
+    def test_only_pictures_nobody_judged_are_set_aside(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("good"),)))
+        store.ledger.settle([Outcome(claim, (picture("good", SEARCHABLE),)) for claim in store.claim()])
+        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
+        for _ in range(2):
+            store.claim(work=Work.FACTS)
+            store.clock.advance(LEASE + 1)
+        assert store.claim(work=Work.FACTS) == []
+        assert (read(store).code, read(store).pictures) == (Poison.code, (picture("good", SEARCHABLE),))
+
+    def test_a_delete_that_is_set_aside_stays_hidden(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.settle_all()
+        [accepted] = store.upload(deletion("p-1"), kind=JobKind.DELETE)
+        for _ in range(2):
+            store.claim(work=Work.FACTS)
+            store.clock.advance(LEASE + 1)
+        assert store.claim(work=Work.FACTS) == []
+        assert store.states(accepted.job_id) == [(1, ItemState.FAILED)]
+        assert store.catalog.deleted_but_indexed("shop", 10) == ["p-1"]
+
 
 class TestSettle:
     def test_a_product_that_went_well_is_searchable_and_so_is_its_item(self, store: Store) -> None:
         [accepted] = store.upload(change("p-1", pictures=(picture("1"), refused_picture(), picture("2"))))
         store.ledger.settle(
-            [Outcome(claim, (picture("1", SEARCHABLE), picture("2", SEARCHABLE))) for claim in store.claim()]
+            [
+                Outcome(claim, (picture("1", SEARCHABLE), refused_picture(), picture("2", SEARCHABLE)))
+                for claim in store.claim()
+            ]
         )
         record = read(store)
         assert (record.state, record.indexed_version, record.code) == (ProductState.SEARCHABLE, 1, None)
@@ -190,6 +219,19 @@ class TestSettle:
         assert (item.code, item.detail, item.searchable_at) == ("image_truncated", "cut off", None)
         assert store.finished(accepted)
         assert store.claim() == []
+
+    def test_pictures_are_judged_by_their_place(self, store: Store) -> None:
+        twice = (picture("same"), picture("same"), refused_picture())
+        store.upload(change("p-1", pictures=twice))
+        judged = (picture("same", SEARCHABLE), replace(picture("same", FAILED), code="internal"), refused_picture())
+        store.ledger.settle([Outcome(claim, judged) for claim in store.claim()])
+        assert read(store).pictures == judged
+
+    def test_an_outcome_without_pictures_says_nothing_of_them(self, store: Store) -> None:
+        pictures = (picture("1"), refused_picture())
+        store.upload(change("p-1", pictures=pictures))
+        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim()])
+        assert (read(store).pictures, read(store).code) == (pictures, "internal")
 
     def test_a_failed_change_does_not_unsay_since_when_the_product_is_searchable(self, store: Store) -> None:
         store.upload(change("p-1"))
@@ -239,7 +281,8 @@ class TestSettle:
         claims = store.claim()
         [new] = store.upload(change("p-1", pictures=(picture("2"), picture("3"))))
         assert store.claim() == []  # one worker at a time, whatever the version
-        store.ledger.settle([Outcome(claim, (picture("2", SEARCHABLE),)) for claim in claims])
+        judged = (picture("1", SEARCHABLE), picture("2", SEARCHABLE))
+        store.ledger.settle([Outcome(claim, judged) for claim in claims])
         record = read(store)
         assert (record.version, record.indexed_version, record.state) == (2, 1, ProductState.PENDING)
         assert record.pictures == (picture("2"), picture("3"))
@@ -286,6 +329,130 @@ class TestSettle:
         store.ledger.release([])
 
 
+class TestDropped:
+    """`ProductRecord.dropped`: what has to be buried in the index, lest a late writer bring it back."""
+
+    def test_a_new_product_has_dropped_nothing(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"), refused_picture())))
+        assert read(store).dropped == ()
+
+    def test_pictures_that_were_replaced_are_noted_until_that_version_is_settled(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"), picture("b"), refused_picture(), picture("b"))))
+        store.upload(change("p-1", pictures=(picture("b"), picture("c"))))
+        assert read(store).dropped == (content_hash("a"),)
+        [record] = store.catalog.products([key("p-1")])
+        assert record.dropped == (content_hash("a"),)
+        store.settle_all()
+        assert read(store).dropped == ()
+
+    def test_a_deleted_product_has_dropped_all_of_them(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"), picture("b"))))
+        store.upload(deletion("p-1"), kind=JobKind.DELETE)
+        assert set(read(store).dropped) == {content_hash("a"), content_hash("b")}
+        store.settle_all()
+        assert read(store).dropped == ()
+
+    def test_new_facts_drop_nothing_and_forget_nothing(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
+        assert read(store).dropped == (content_hash("a"),)
+
+    def test_a_picture_that_is_back_leaves_the_notes(self, store: Store) -> None:
+        for name in ("a", "b", "a"):
+            store.upload(change("p-1", pictures=(picture(name),)))
+        assert read(store).dropped == (content_hash("b"),)
+
+    def test_what_several_versions_dropped_is_noted_together(self, store: Store) -> None:
+        for name in ("a", "b", "c"):
+            store.upload(change("p-1", pictures=(picture(name),)))
+        assert set(read(store).dropped) == {content_hash("a"), content_hash("b")}
+
+    def test_changes_of_one_call_drop_what_was_there_before_and_is_not_there_after(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"), picture("b"))))
+        store.upload(
+            change("p-1", pictures=(picture("c"),), row=1),
+            deletion("p-1", row=2),
+            change("p-1", pictures=(picture("a"),), row=3),
+        )
+        dropped = read(store).dropped
+        assert content_hash("b") in dropped
+        assert content_hash("a") not in dropped
+
+    def test_settling_an_older_version_forgets_what_it_dropped_only(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"), picture("b"))))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        claims = store.claim()
+        store.upload(change("p-1", pictures=(picture("c"),)))
+        assert set(read(store).dropped) == {content_hash("a"), content_hash("b")}
+        store.ledger.settle([Outcome(claim) for claim in claims])
+        assert read(store).dropped == (content_hash("b"),)
+        store.settle_all()
+        assert read(store).dropped == ()
+
+    def test_a_claim_whose_lease_was_lost_forgets_nothing(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        lost = lose_worker(store)
+        store.claim()
+        store.ledger.settle([Outcome(claim) for claim in lost])
+        store.ledger.release(lost)
+        assert read(store).dropped == (content_hash("a"),)
+
+    def test_a_worker_that_died_buried_nothing(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        for _ in range(3):
+            lose_worker(store)
+        assert (read(store).code, read(store).dropped) == (Poison.code, (content_hash("a"),))
+
+    def test_a_new_index_has_nothing_to_bury(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)), change("gone", row=2))
+        store.upload(change("p-1", pictures=(picture("b"),)), deletion("gone", row=2))
+        store.ledger.mark_all_due()
+        assert read(store).dropped == read(store, "gone").dropped == ()
+
+
+class TestRenew:
+    def test_a_renewed_claim_is_held_from_now_on(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        claims = store.claim()
+        store.clock.advance(LEASE - 1)
+        store.ledger.renew(claims, LEASE)
+        store.clock.advance(LEASE - 1)
+        assert store.ledger.return_leases() == 0
+        assert store.claim() == []
+        store.clock.advance(2)
+        assert store.ledger.return_leases() == 2
+
+    def test_a_claim_whose_lease_was_lost_is_passed_over(self, store: Store) -> None:
+        store.upload(change("p-1"), change("p-2", row=2))
+        first, second = lose_worker(store)
+        [other] = store.claim(1)  # claimed alone: the first is another worker's now
+        assert other.key == first.key
+        store.ledger.renew([first, second], 2 * LEASE)
+        store.clock.advance(LEASE + 1)
+        assert store.ledger.return_leases() == 1
+        store.ledger.settle([Outcome(second), Outcome(first, code="internal")])
+        assert (read(store, "p-1").state, read(store, "p-2").state) == (ProductState.PENDING, ProductState.SEARCHABLE)
+
+    def test_a_settled_claim_is_not_held_again(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.ledger.settle([Outcome(claim) for claim in claims])
+        store.ledger.renew(claims, LEASE)
+        store.ledger.renew([], LEASE)
+        assert store.ledger.return_leases(expired_only=False) == 0
+
+    def test_a_change_accepted_meanwhile_does_not_end_the_lease(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        claims = store.claim()
+        store.upload(change("p-1"))
+        store.ledger.renew(claims, 3 * LEASE)
+        store.clock.advance(2 * LEASE)
+        assert store.claim() == []
+
+
 class TestRelease:
     def test_released_products_are_due_at_once_and_together_as_if_never_claimed(self, store: Store) -> None:
         store.upload(change("p-1"), change("p-2", row=2))
@@ -308,6 +475,25 @@ class TestRelease:
         store.ledger.release(lost)
         assert store.claim() == []
 
+    def test_an_attempt_is_taken_back_though_the_lease_ran_out_during_the_outage(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        for _ in range(5):
+            lost = lose_worker(store)
+            store.ledger.return_leases()
+            store.ledger.release(lost)
+        [claim] = store.claim()
+        assert claim.attempts == 1
+
+    def test_an_attempt_at_a_later_version_is_not_taken_back(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        lost = lose_worker(store)
+        store.upload(change("p-1"))
+        lose_worker(store)
+        store.ledger.return_leases()
+        store.ledger.release(lost)
+        [claim] = store.claim()
+        assert claim.attempts == 2
+
     def test_a_change_accepted_meanwhile_does_not_turn_the_count_negative(self, store: Store) -> None:
         store.upload(change("p-1"))
         claims = store.claim()
@@ -319,7 +505,7 @@ class TestRelease:
 
 class TestReturnLeases:
     def test_leases_that_ran_out_are_freed_and_counted(self, store: Store) -> None:
-        store.jobs.open_import("shop", "source")
+        store.jobs.open_import("shop", "source", ImportOptions())
         store.upload(change("p-1"), change("p-2", row=2))
         store.jobs.claim_import(LEASE)
         store.claim(1)
@@ -331,7 +517,7 @@ class TestReturnLeases:
         assert store.jobs.claim_import(LEASE) is not None
 
     def test_the_sole_owner_frees_all_of_them(self, store: Store) -> None:
-        store.jobs.open_import("shop", "source")
+        store.jobs.open_import("shop", "source", ImportOptions())
         store.upload(change("p-1"), change("p-2", row=2))
         store.jobs.claim_import(LEASE)
         store.claim()
@@ -363,6 +549,24 @@ class TestDue:
         store.settle_all()
         assert store.ledger.due() == 1
 
+    def test_the_backlog_says_how_many_wait_and_since_when(self, store: Store) -> None:
+        assert store.ledger.backlog() == store.ledger.backlog("shop") == Backlog(0, None)
+        store.upload(change("p-1"), change("p-2", row=2))
+        ours = store.clock.now
+        store.upload(change("p-1", merchant="other"))
+        theirs = store.clock.now
+        store.claim(1)
+        for merchant, products, since in (("shop", 2, ours), ("other", 1, theirs), (None, 3, ours)):
+            backlog = store.ledger.backlog(merchant)
+            assert (backlog.products, backlog.oldest and since - backlog.oldest < SECOND) == (products, True)
+        assert store.ledger.backlog("nobody") == Backlog(0, None)
+        store.clock.advance(LEASE + 1)
+        store.settle_all()
+        store.upload(change("p-9"))
+        backlog = store.ledger.backlog()
+        assert backlog.oldest is not None
+        assert (backlog.products, store.clock.now - backlog.oldest < SECOND) == (1, True)
+
 
 class TestMarkAllDue:
     def test_every_live_product_is_due_again_with_its_pictures(self, store: Store) -> None:
@@ -371,7 +575,7 @@ class TestMarkAllDue:
         good, bad = store.claim()
         store.ledger.settle(
             [
-                Outcome(good, (picture("1", SEARCHABLE),)),
+                Outcome(good, (picture("1", SEARCHABLE), refused_picture())),
                 Outcome(bad, (picture("2", FAILED),), code="image_truncated", detail="cut off"),
             ]
         )
@@ -391,7 +595,7 @@ class TestMarkAllDue:
         store.upload(change("waits"), change("failed", row=2))
         store.settle_all()
         store.upload(deletion("failed"), kind=JobKind.DELETE)
-        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim()])
+        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim(work=Work.FACTS)])
         [accepted] = store.upload(deletion("waits"), kind=JobKind.DELETE)
         assert store.ledger.mark_all_due() == 0
         assert store.ledger.due() == 0
@@ -415,6 +619,12 @@ class TestMarkAllDue:
         [claim] = store.claim()
         assert claim.attempts == 1
 
+    def test_pictures_that_are_not_here_are_fetched_first(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("1"), url_picture("2"))))
+        store.ledger.mark_all_due()
+        assert store.claimed_ids() == []
+        assert store.claimed_ids(work=Work.FETCH) == ["p-1"]
+
     def test_what_waited_before_is_first_and_new_uploads_overtake_the_rebuild(self, store: Store) -> None:
         store.upload(change("a-settled"))
         store.settle_all()
@@ -433,7 +643,7 @@ def test_uploads_deletes_and_workers_at_once_leave_nothing_undone(store: Store) 
     def act(thread: int) -> None:
         for round_ in range(12):
             if thread % 2:
-                claims = store.ledger.claim(3, LEASE)
+                claims = store.claim(3, Work.FACTS) + store.claim(3)
                 if round_ % 4 == 3:
                     store.ledger.release(claims)
                 else:

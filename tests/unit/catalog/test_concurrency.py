@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, insert, select, text
 
-from backend.catalog.acceptance import Lane, accept_changes
+from backend.catalog.acceptance import accept_changes
 from backend.catalog.engine import reading, writing
 from backend.catalog.migrations import migrate
 from backend.catalog.tables import jobs, products
+from backend.catalog.tallying import write_tallies
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductState
-from backend.ports import Change, Outcome
+from backend.domain.work import Change, Outcome
 from tests.contracts.catalog_backends import Store, engine_of, needs_postgres, sql_store
 from tests.factories import change, key, picture
 
@@ -35,7 +36,8 @@ def while_accepting(engine: Engine, store: Store, accepted: Change, act: Callabl
     with writing(engine) as connection:
         job = {"job_id": "held", "merchant": "shop", "kind": "upload", "created_at": now, "due_at": now}
         connection.execute(insert(jobs).values(**job, next_row=2, total=1))
-        accept_changes(connection, "held", [accepted], Lane.UPLOAD, now)
+        _, tallies = accept_changes(connection, "held", [accepted], now, bulk=False)
+        write_tallies(connection, tallies, now)
         thread.start()
         if engine.dialect.name == "postgresql":
             waiting = text("SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted")

@@ -18,7 +18,8 @@ WRITER = """
 import sys
 from backend.catalog.engine import open_engine, writing
 from backend.catalog.migrations import migrate
-from backend.ports import ImportStep, Outcome
+from backend.domain.importing import ImportOptions, ImportStep
+from backend.domain.work import Outcome
 from tests.contracts.catalog_backends import sql_store
 from tests.factories import change, deletion
 from sqlalchemy import text
@@ -29,7 +30,7 @@ store = sql_store(engine)
 store.upload(change("settled"))
 store.ledger.settle([Outcome(claim) for claim in store.claim()])
 [accepted] = store.upload(change("accepted"))
-job_id = store.jobs.open_import("shop", "blob")
+job_id = store.jobs.open_import("shop", "blob", ImportOptions())
 claim = store.jobs.claim_import(60)
 store.jobs.record_import(ImportStep(job_id, claim.lease, (change("imported"),), (), 2), lease_seconds=60)
 with writing(engine) as connection:  # and a transaction that never ends

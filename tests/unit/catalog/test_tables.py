@@ -11,9 +11,11 @@ from backend.catalog.engine import open_engine, reading
 from backend.catalog.migrations import migrate
 from backend.catalog.rows import KEYS_PER_STATEMENT, in_parts, product_columns
 from backend.catalog.tables import UtcTime, metadata
+from backend.domain.importing import ImportOptions
 from backend.domain.job import JobKind
+from backend.domain.work import Remembered
 from tests.contracts.catalog_backends import sql_store
-from tests.factories import change, deletion, key, product
+from tests.factories import change, content_hash, deletion, key, product, receipt
 
 DIALECT = sqlite.dialect()
 
@@ -59,9 +61,12 @@ def test_every_time_is_stored_as_a_number(tmp_path: Path) -> None:
     store.upload(deletion("b"), kind=JobKind.DELETE)
     store.settle_all()
     store.upload(change("c"))
-    store.jobs.open_import("shop", "blob")
+    store.jobs.open_import("shop", "blob", ImportOptions(), receipt())
     store.jobs.claim_import(60)
     store.claim(1)
+    store.memory.remember([Remembered("https://shop.example/a", content_hash("a"), None, None, store.clock())])
+    [cancelled] = store.upload(change("d"))
+    store.jobs.cancel("shop", cancelled.job_id)
     kinds: dict[str, set[str]] = {}
     for mark in (False, True):
         if mark:
@@ -72,7 +77,7 @@ def test_every_time_is_stored_as_a_number(tmp_path: Path) -> None:
                     if isinstance(column.type, UtcTime):
                         found = connection.exec_driver_sql(f"SELECT DISTINCT typeof({column.name}) FROM {table.name}")
                         kinds.setdefault(f"{table.name}.{column.name}", set()).update(found.scalars())
-    assert len(kinds) == 10
+    assert len(kinds) == 15
     assert set.union(*kinds.values()) == {"integer", "null"}
     assert all("integer" in kind for kind in kinds.values())
     engine.dispose()
