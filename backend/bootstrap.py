@@ -4,7 +4,7 @@ Heavy adapters are imported where they are built, so that a process that does no
 """
 
 import logging
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,40 +12,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backend.assembly import Parts, assemble
 from backend.errors import Misconfigured
-from backend.ports import (
-    BlobStore,
-    Catalog,
-    Doorbell,
-    Embedder,
-    ImportFiles,
-    Jobs,
-    Ledger,
-    Space,
-    VectorStore,
-)
+from backend.ports import Embedder, Ledger, Space, VectorStore
 from backend.settings import Settings
-from backend.usecases.delete_product import DeleteProduct
-from backend.usecases.import_products import ImportProducts, OpenImport
-from backend.usecases.keep_pictures import KeepPictures
-from backend.usecases.patch_product import PatchProduct
-from backend.usecases.read_job import ReadJob
-from backend.usecases.read_product import ReadImage, ReadProduct
-from backend.usecases.read_status import ReadStatus
-from backend.usecases.reconcile_products import ReconcileProducts
-from backend.usecases.search_products import SearchProducts
 from backend.usecases.services import Services
-from backend.usecases.sweep import Sweep
-from backend.usecases.upload_product import UploadProduct
 
 if TYPE_CHECKING:
     from celery import Celery
     from qdrant_client import QdrantClient
 
+    from backend.catalog.fetch_memory import SqlFetchMemory
     from backend.catalog.jobs import SqlJobs
     from backend.catalog.ledger import SqlLedger
     from backend.catalog.products import SqlCatalog
+    from backend.catalog.receipts import SqlReceipts
     from backend.embedding.choice import Choice
+    from backend.fetching.http_fetcher import HttpPictureFetcher
+    from backend.imaging.isolated import IsolatedReader
     from backend.queueing.doorbell import CeleryDoorbell
 
 log = logging.getLogger(__name__)
@@ -60,22 +44,6 @@ class Built:
     doorbell: "CeleryDoorbell"
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Everything outside that the use cases stand on. `close` flushes and lets go of it."""
-
-    catalog: Catalog
-    ledger: Ledger
-    jobs: Jobs
-    blobs: BlobStore
-    files: ImportFiles
-    embedder: Embedder
-    vectors: VectorStore
-    doorbell: Doorbell
-    model_reason: str
-    close: Callable[[], None]
-
-
 def build(settings: Settings) -> Built:
     """Everything a process needs, opened and checked against the index. Loads the encoder: seconds, once.
 
@@ -83,32 +51,50 @@ def build(settings: Settings) -> Built:
     """
     from backend.blobs.filesystem import FilesystemBlobs
     from backend.blobs.import_files import FilesystemImportFiles
+    from backend.manifests.reader import FileReader
 
-    catalog, ledger, jobs = _catalog(settings)
+    truth = _truth(settings)
     stored = stored_space(settings)
     embedder, choice = _embedder(settings, settings.model, stored)
     log.info("encoder: %s (%s)", choice.model, choice.reason)
     _warm_up(embedder)
-    vectors = _vectors(settings, embedder.space, stored, ledger)
+    vectors = _vectors(settings, embedder.space, stored, truth.ledger)
     celery, doorbell = _queue(_broker_url(settings))
+    reader, fetcher = _reader(settings), _fetcher(settings)
+    executor = ThreadPoolExecutor(settings.worker.fetch_threads * _FETCHES_PER_BATCH, thread_name_prefix="fetch")
 
     def close() -> None:
-        vectors.close()
-        doorbell.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+        for part in (fetcher, reader, vectors, doorbell):
+            part.close()
 
     parts = Parts(
-        catalog=catalog,
-        ledger=ledger,
-        jobs=jobs,
+        catalog=truth.catalog,
+        ledger=truth.ledger,
+        jobs=truth.jobs,
+        receipts=truth.receipts,
+        fetch_memory=truth.fetch_memory,
         blobs=FilesystemBlobs(settings.data_dir / "pictures"),
         files=FilesystemImportFiles(settings.data_dir / "imports"),
+        manifests=FileReader(
+            max_picture_bytes=settings.limits.max_image_bytes,
+            default_currency=settings.currency,
+            max_pictures=settings.limits.max_pictures,
+        ),
+        reader=reader,
+        fetcher=fetcher,
+        executor=executor,
         embedder=embedder,
         vectors=vectors,
         doorbell=doorbell,
+        clock=_now,
         model_reason=choice.reason,
         close=close,
     )
     return Built(assemble(settings, parts), celery, doorbell)
+
+
+_FETCHES_PER_BATCH = 8  # addresses of a batch fetched at once: threads that mostly wait for hosts
 
 
 def stored_space(settings: Settings) -> Space | None:
@@ -137,7 +123,7 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
     The encoder is loaded first, so that a model that cannot be loaded costs nothing. Returns the new space and how many
     products are due.
     """
-    _, ledger, _ = _catalog(settings)
+    ledger = _truth(settings).ledger
     embedder, _ = _embedder(settings, model, None)
     if settings.embedded:
         from backend.vectors.edge_store import EdgeStore
@@ -152,24 +138,73 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
     return embedder.space, ledger.due()
 
 
-def _catalog(settings: Settings) -> "tuple[SqlCatalog, SqlLedger, SqlJobs]":
+@dataclass(frozen=True)
+class _Truth:
+    """The views of one catalog."""
+
+    catalog: "SqlCatalog"
+    ledger: "SqlLedger"
+    jobs: "SqlJobs"
+    receipts: "SqlReceipts"
+    fetch_memory: "SqlFetchMemory"
+
+
+def _truth(settings: Settings) -> _Truth:
     from backend.catalog.engine import open_engine
+    from backend.catalog.fetch_memory import SqlFetchMemory
     from backend.catalog.jobs import SqlJobs
     from backend.catalog.ledger import SqlLedger
     from backend.catalog.migrations import migrate
     from backend.catalog.products import SqlCatalog
+    from backend.catalog.receipts import SqlReceipts
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    worker = settings.worker
     engine = open_engine(
         settings.stores.catalog_url or f"sqlite:///{settings.data_dir / 'catalog.db'}",
-        connections=settings.server.threads + settings.worker.threads + 2,  # each thread, the sweep, and one to spare
+        connections=settings.server.threads + worker.tasks + 3,  # each thread, the sweep, the purge, and one to spare
     )
     migrate(engine)
-    clock = _now
-    return (
-        SqlCatalog(engine, clock),
-        SqlLedger(engine, clock, max_attempts=settings.worker.max_attempts),
-        SqlJobs(engine, clock),
+    return _Truth(
+        SqlCatalog(engine, _now),
+        SqlLedger(engine, _now, max_attempts=worker.max_attempts, weights=worker.merchant_weights),
+        SqlJobs(engine, _now),
+        SqlReceipts(engine, _now),
+        SqlFetchMemory(engine),
+    )
+
+
+def _reader(settings: Settings) -> "IsolatedReader":
+    from backend.imaging.isolated import IsolatedReader
+    from backend.imaging.limits import PictureLimits
+
+    limits, decoding = settings.limits, settings.decoding
+    return IsolatedReader(
+        PictureLimits(
+            max_bytes=limits.max_image_bytes,
+            max_pixels=limits.max_pixels,
+            min_side=limits.min_side,
+            max_aspect=limits.max_aspect,
+        ),
+        processes=decoding.processes or settings.worker.threads + 1,
+        seconds=decoding.seconds,
+        memory_bytes=decoding.memory_bytes,
+    )
+
+
+def _fetcher(settings: Settings) -> "HttpPictureFetcher":
+    from backend.fetching.http_fetcher import HttpPictureFetcher
+
+    fetch = settings.fetch
+    return HttpPictureFetcher(
+        max_bytes=settings.limits.max_image_bytes,
+        seconds=fetch.seconds,
+        max_redirects=fetch.max_redirects,
+        per_host=fetch.per_host,
+        ports=fetch.ports,
+        allow_hosts=fetch.allow_hosts,
+        deny_hosts=fetch.deny_hosts,
+        allow_private=fetch.allow_private,
     )
 
 
@@ -234,44 +269,6 @@ def _queue(broker_url: str) -> "tuple[Celery, CeleryDoorbell]":
 
     celery = celery_app(broker_url)
     return celery, CeleryDoorbell(celery, broker_url)
-
-
-def assemble(settings: Settings, parts: Parts) -> Services:
-    """The use cases over given parts: real ones here, fakes in tests, wired the same way."""
-    from backend.imaging.limits import PictureLimits
-    from backend.imaging.reader import PillowReader
-    from backend.manifests.archive import ZipReader
-
-    limits, worker = settings.limits, settings.worker
-    catalog, ledger, jobs = parts.catalog, parts.ledger, parts.jobs
-    blobs, files, embedder, vectors, doorbell = parts.blobs, parts.files, parts.embedder, parts.vectors, parts.doorbell
-    reader = PillowReader(
-        PictureLimits(
-            max_bytes=limits.max_image_bytes,
-            max_pixels=limits.max_pixels,
-            min_side=limits.min_side,
-            max_aspect=limits.max_aspect,
-        )
-    )
-    manifests = ZipReader(max_picture_bytes=limits.max_image_bytes, default_currency=settings.currency)
-    keep = KeepPictures(reader, blobs, limits.max_pictures)
-    return Services(
-        upload_product=UploadProduct(keep, catalog, doorbell),
-        patch_product=PatchProduct(catalog, doorbell, settings.currency),
-        delete_product=DeleteProduct(catalog, doorbell),
-        read_product=ReadProduct(catalog),
-        read_image=ReadImage(catalog, blobs, reader),
-        open_import=OpenImport(manifests, files, jobs, doorbell),
-        import_products=ImportProducts(manifests, keep, files, jobs, doorbell, worker.lease_seconds),
-        reconcile_products=ReconcileProducts(
-            catalog, ledger, blobs, reader, embedder, vectors, doorbell, worker.batch, worker.lease_seconds
-        ),
-        search_products=SearchProducts(reader, blobs, catalog, embedder, vectors),
-        read_job=ReadJob(jobs),
-        read_status=ReadStatus(catalog, ledger, jobs, doorbell, vectors, parts.model_reason),
-        sweep=Sweep(ledger, jobs, doorbell, vectors),
-        close=parts.close,
-    )
 
 
 def _now() -> datetime:

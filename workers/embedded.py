@@ -22,7 +22,7 @@ from backend.api.app import InFlight, create_app
 from backend.bootstrap import build
 from backend.errors import DataDirectoryInUse, Misconfigured
 from backend.settings import Settings
-from workers.lifecycle import SweepThread, WorkerThread, run_process
+from workers.lifecycle import Upkeep, WorkerThread, run_process
 from workers.tasks import register_tasks
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     app = create_app(built.services, settings, key=key)
     register_tasks(built.celery, built.services, built.doorbell)
     server = _listening(app, settings)
-    worker = WorkerThread(built.celery, threads=settings.worker.threads, name="embedded@shelfsight")
-    sweep = SweepThread(built.services.sweep, seconds=settings.worker.sweep_seconds, sole_owner=True)
-    sweep.start()
+    worker = WorkerThread(built.celery, threads=settings.worker.tasks, name="embedded@shelfsight")
+    upkeep = Upkeep(built.services, settings.worker, sole_owner=True)
+    upkeep.start()
     worker.start()
     threading.Thread(target=server.run, name="web", daemon=True).start()
     _announce(settings.data_dir, settings.server.host, int(server.effective_port))
@@ -59,7 +59,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     _wait_for_requests(app.config["IN_FLIGHT"])
     # server.close() from this thread would write stray bytes into reused file descriptors: only the threads are ended
     server.task_dispatcher.shutdown(cancel_pending=False, timeout=2)
-    sweep.stop()
+    upkeep.stop()
     ended = worker.stop()
     if ended:
         built.services.close()

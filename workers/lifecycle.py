@@ -11,8 +11,8 @@ from celery.worker import WorkController
 from celery.worker import state as worker_state
 
 from backend.errors import Misconfigured, ShelfsightError, Unavailable
-from backend.settings import Settings, load_settings
-from backend.usecases.sweep import Sweep
+from backend.settings import Settings, WorkerSettings, load_settings
+from backend.usecases.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class WorkerThread:
     """A Celery worker as a thread. `WorkController` is used because it leaves signals, logging and stdout alone."""
 
     def __init__(self, app: Celery, *, threads: int, name: str) -> None:
-        """`threads` batches are under way at once."""
+        """`threads` tasks are under way at once: a place for every crew, so that none waits for another kind's."""
         self._app = app
         self._threads = threads
         self._name = name
@@ -96,39 +96,63 @@ class WorkerThread:
             self._stop.wait(1)
 
 
-class SweepThread:
-    """Calls the sweep now and again every few seconds."""
+class Recurring:
+    """A thread that does something now and again every few seconds. An outage is waited for, a fault is logged."""
 
-    def __init__(
-        self, sweep: Sweep, *, seconds: float, sole_owner: bool, beat: Callable[[], None] = lambda: None
-    ) -> None:
-        """`sole_owner`: at the first call every lease is an orphan and is taken back. `beat` follows each sweep."""
-        self._beat = beat
-        self._sweep = sweep
+    def __init__(self, name: str, verb: Callable[[], object], *, seconds: float) -> None:
+        """`verb` is called once at the start and then `seconds` after each call."""
+        self._name = name
+        self._verb = verb
         self._seconds = seconds
-        self._sole_owner = sole_owner
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start sweeping."""
+        """Start."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, at once when between two sweeps."""
+        """Stop, at once when between two calls."""
         self._stop.set()
         self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
-        first: Callable[[], None] = lambda: self._sweep(sole_owner=self._sole_owner)  # noqa: E731
-        turn = first
         while not self._stop.is_set():
             try:
-                turn()
-                turn = self._sweep
-                self._beat()
+                self._verb()
             except Unavailable as err:
-                log.warning("the sweep waits: %s", err)
+                log.warning("the %s waits: %s", self._name, err)
             except Exception:
-                log.exception("the sweep failed")
+                log.exception("the %s failed", self._name)
             self._stop.wait(self._seconds)
+
+
+class Upkeep:
+    """The sweep every few seconds and the purge every hour or so, as threads."""
+
+    def __init__(
+        self, services: Services, settings: WorkerSettings, *, sole_owner: bool, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """`sole_owner`: at the first sweep every lease is an orphan and is taken back. `beat` follows each sweep."""
+        self._first = sole_owner
+        self._sweep_once = services.sweep
+        self._beat = beat
+        self._threads = (
+            Recurring("sweep", self._sweep, seconds=settings.sweep_seconds),
+            Recurring("purge", services.purge, seconds=settings.purge_seconds),
+        )
+
+    def start(self) -> None:
+        """Start both."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop both."""
+        for thread in self._threads:
+            thread.stop()
+
+    def _sweep(self) -> None:
+        self._sweep_once(sole_owner=self._first)
+        self._first = False
+        self._beat()

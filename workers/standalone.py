@@ -9,7 +9,7 @@ from backend.bootstrap import build
 from backend.errors import Misconfigured
 from backend.settings import Settings
 from workers.heartbeat import beat
-from workers.lifecycle import SweepThread, WorkerThread, run_process
+from workers.lifecycle import Upkeep, WorkerThread, run_process
 from workers.tasks import register_tasks
 
 log = logging.getLogger(__name__)
@@ -29,13 +29,13 @@ def _work(settings: Settings, stop: threading.Event) -> int:
         )
     built = build(settings)
     register_tasks(built.celery, built.services, built.doorbell)
-    worker = WorkerThread(built.celery, threads=settings.worker.threads, name=f"worker-{os.getpid()}@shelfsight")
-    sweep = SweepThread(built.services.sweep, seconds=settings.worker.sweep_seconds, sole_owner=False, beat=beat)
-    sweep.start()
+    worker = WorkerThread(built.celery, threads=settings.worker.tasks, name=f"worker-{os.getpid()}@shelfsight")
+    upkeep = Upkeep(built.services, settings.worker, sole_owner=False, beat=beat)
+    upkeep.start()
     worker.start()
     log.info("working with %d threads", settings.worker.threads)
     stop.wait()
-    sweep.stop()
+    upkeep.stop()
     ended = worker.stop()
     if ended:
         built.services.close()

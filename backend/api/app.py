@@ -61,7 +61,7 @@ def create_app(services: Services, settings: Settings, *, key: str | None) -> Op
     for blueprint in (
         products.blueprint(services, settings),
         imports.blueprint(services, settings),
-        jobs.blueprint(services),
+        jobs.blueprint(services, settings),
         search.blueprint(services, settings),
         images.blueprint(services),
         health.blueprint(services, settings),

@@ -1,6 +1,7 @@
 """Our error -> status and problem document (RFC 9457). The only place that knows HTTP's numbers for them."""
 
 import logging
+from collections.abc import Iterator
 
 from flask import Response, g, json
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -8,6 +9,7 @@ from werkzeug.exceptions import NotFound as UnknownPath
 
 from backend import errors
 from backend.api.schemas.problem import FieldProblem, Problem
+from backend.domain.product import ProductRecord
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +25,18 @@ STATUSES: tuple[tuple[type[errors.ShelfsightError], int], ...] = (
     (errors.InvalidArchive, 422),
     (errors.MissingColumn, 422),
     (errors.InvalidCsv, 422),
+    (errors.InvalidJsonLines, 422),
+    (errors.InvalidFeed, 422),
+    (errors.InvalidMapping, 422),
+    (errors.TooManyRows, 422),
+    (errors.UnfetchablePicture, 422),
     (errors.InvalidInput, 400),
     (errors.NotFound, 404),
     (errors.Unauthorized, 401),
     (errors.ForeignOrigin, 403),
     (errors.Conflict, 409),
+    (errors.TooManyStreams, 503),  # the caller did nothing too often: the server has no thread to spare
+    (errors.Overloaded, 429),
     (errors.Unavailable, 503),
     (errors.ShelfsightError, 500),
 )
@@ -42,11 +51,28 @@ def problem(error: errors.ShelfsightError) -> Response:
     """The answer to an error of ours."""
     status = status_of(type(error))
     answer = _answer(status, error.code, error.detail, error.mend, error.errors)
-    if status == 503:  # noqa: PLR2004 - RFC 9110 15.6.4
+    if status in {429, 503}:  # RFC 6585 4, RFC 9110 15.6.4
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
     if status == 401:  # noqa: PLR2004 - RFC 9110 15.5.2 asks for the challenge
         answer.headers["WWW-Authenticate"] = 'Bearer realm="shelfsight"'
     return answer
+
+
+def failed_product(record: ProductRecord, job_id: str) -> Response:
+    """The answer to a caller who waited for a product that then failed: the reason its row gives."""
+    code = record.code or errors.ShelfsightError.code
+    mend = next((error.mend for error in _below(errors.ShelfsightError) if error.code == code), "")
+    refused = ((f"images[{number}]", picture) for number, picture in enumerate(record.pictures) if picture.code)
+    wrong = tuple(errors.FieldError(field, picture.code or "", picture.detail or "") for field, picture in refused)
+    answer = _answer(422, code, f"{record.detail or code} (job {job_id})", mend, wrong)
+    answer.headers["Location"] = f"/v1/jobs/{job_id}"
+    return answer
+
+
+def _below(branch: type[errors.ShelfsightError]) -> Iterator[type[errors.ShelfsightError]]:
+    yield branch
+    for below in branch.__subclasses__():
+        yield from _below(below)
 
 
 def http_problem(error: HTTPException) -> Response:

@@ -1,5 +1,6 @@
 """/v1/status for people, /healthz and /readyz for orchestrators."""
 
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from flask import Response, g, jsonify
@@ -26,7 +27,11 @@ def blueprint(services: Services, settings: Settings) -> APIBlueprint:
     )
     def get_status() -> Response:
         view = StatusView.of(
-            services.read_status(g.merchant), version=VERSION, embedded=settings.embedded, merchant=g.merchant
+            services.read_status(g.merchant),
+            version=VERSION,
+            embedded=settings.embedded,
+            merchant=g.merchant,
+            now=datetime.now(UTC),
         )
         return jsonify(view.model_dump(mode="json"))
 

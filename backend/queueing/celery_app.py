@@ -1,17 +1,23 @@
 """The Celery application both ends share: settings measured for a broker that may be killed at any moment."""
 
 from celery import Celery
+from kombu import Queue
 
-QUEUE = "shelfsight"
-RECONCILE_PRODUCTS = "shelfsight.reconcile_products"
+RECONCILE_FACTS = "shelfsight.reconcile_facts"
+RECONCILE_UPLOADS = "shelfsight.reconcile_uploads"
+RECONCILE_IMPORTS = "shelfsight.reconcile_imports"
+FETCH_PICTURES = "shelfsight.fetch_pictures"
 IMPORT_PRODUCTS = "shelfsight.import_products"
+TASKS = (RECONCILE_FACTS, RECONCILE_UPLOADS, RECONCILE_IMPORTS, FETCH_PICTURES, IMPORT_PRODUCTS)
+"""Each has a queue of its own name: new prices never wait behind pictures."""
 
 
 def celery_app(broker_url: str) -> Celery:
     """A Celery application for the broker. One per process: Celery keeps process-wide state."""
     app = Celery("shelfsight", broker=broker_url, set_as_current=False)
     app.conf.update(
-        task_default_queue=QUEUE,
+        task_queues=[Queue(name) for name in TASKS],
+        task_routes={name: {"queue": name} for name in TASKS},
         task_ignore_result=True,  # outcomes stand in the catalog's ledger
         task_acks_late=True,  # a doorbell lost with its worker rings again; the sweep covers what this does not
         task_reject_on_worker_lost=True,  # safe because the ledger counts attempts, not Celery

@@ -9,9 +9,23 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from backend.queueing.celery_app import IMPORT_PRODUCTS, RECONCILE_PRODUCTS
+from backend.domain.work import Work
+from backend.queueing.celery_app import (
+    FETCH_PICTURES,
+    IMPORT_PRODUCTS,
+    RECONCILE_FACTS,
+    RECONCILE_IMPORTS,
+    RECONCILE_UPLOADS,
+)
 
 log = logging.getLogger(__name__)
+
+TASK_OF = {
+    Work.FACTS: RECONCILE_FACTS,
+    Work.FETCH: FETCH_PICTURES,
+    Work.UPLOADS: RECONCILE_UPLOADS,
+    Work.IMPORTS: RECONCILE_IMPORTS,
+}
 
 _UNANSWERED_MS = 2_000  # a ring nobody answered is forgotten after this, so that a lost message delays by this at most
 _PAUSE_SECONDS = 1.0  # a broker that failed is left alone for this long: uploads must not wait for it one by one
@@ -32,9 +46,9 @@ class CeleryDoorbell:
         )
         self._paused_until = 0.0
 
-    def ring_products(self) -> None:
-        """There are due products."""
-        self._ring(RECONCILE_PRODUCTS)
+    def ring(self, work: Work) -> None:
+        """There are products due for this work."""
+        self._ring(TASK_OF[work])
 
     def ring_imports(self) -> None:
         """There are imports to read."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from backend.domain.job import JobKind
 from backend.domain.product import ProductKey
-from backend.ports import Accepted, Catalog, Change, Doorbell
+from backend.domain.work import Accepted, Change, Receipt, Work
+from backend.ports import Catalog, Doorbell
 from backend.usecases.read_product import live_product
 
 
@@ -15,9 +16,9 @@ class DeleteProduct:
     catalog: Catalog
     doorbell: Doorbell
 
-    def __call__(self, key: ProductKey) -> Accepted:
-        """Raises `ProductNotFound` when there is no such product (any more)."""
+    def __call__(self, key: ProductKey, receipt: Receipt | None = None) -> Accepted:
+        """Raises `ProductNotFound` when there is no such product (any more), `RepeatedRequest`."""
         live_product(self.catalog, key)
-        [accepted] = self.catalog.accept([Change(key, None)], JobKind.DELETE)
-        self.doorbell.ring_products()
+        [accepted] = self.catalog.accept([Change(key, None)], JobKind.DELETE, receipt)
+        self.doorbell.ring(Work.FACTS)
         return accepted

@@ -7,33 +7,37 @@ from backend.domain.picture import Picture, PictureState
 from backend.domain.product_facts import shown
 from backend.errors import (
     FieldError,
+    InvalidInput,
     PictureMissing,
     PicturesMissing,
     ShelfsightError,
     TooManyPictures,
+    UnfetchablePicture,
     UnreadableImage,
 )
-from backend.ports import BlobStore, PictureReader
+from backend.ports import BlobStore, PictureFetcher, PictureReader
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One picture as it came: its name, and a way to its bytes (which may raise one of our errors)."""
+    """One picture as it came: its name, and a way to its bytes (which may raise one of our errors), or its address."""
 
     name: str
-    read: Callable[[], bytes]
+    read: Callable[[], bytes] | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)
 class KeepPictures:
-    """Inspects and stores pictures, in order, each content once."""
+    """Inspects and stores pictures, in order, each content and each address once. Addresses are fetched later."""
 
     reader: PictureReader
+    fetcher: PictureFetcher
     blobs: BlobStore
     max_pictures: int
 
     def __call__(self, uploads: Sequence[Upload]) -> tuple[Picture, ...]:
-        """The pictures with their content hashes or codes. At least one is usable.
+        """The pictures with their content hashes, addresses or codes. At least one is usable.
 
         Raises `PicturesMissing`, `TooManyPictures`, or, when none is usable, the first picture's own error with all
         of them in `errors`. Raises `BlobsUnavailable` when bytes cannot be stored.
@@ -47,16 +51,26 @@ class KeepPictures:
         for number, upload in enumerate(uploads):
             try:
                 picture = self._keep(upload)
-            except (UnreadableImage, PictureMissing) as err:
+            except (UnreadableImage, PictureMissing, UnfetchablePicture) as err:
                 refusals.append((f"images[{number}]", err))
-                picture = Picture(None, PictureState.FAILED, err.code, err.detail, shown(upload.name))
-            kept.setdefault(picture.content_hash or number, picture)
+                url = upload.url and shown(upload.url, MAX_SHOWN_URL)
+                picture = Picture(None, PictureState.FAILED, err.code, err.detail, shown(upload.name) or None, url)
+            kept.setdefault(picture.content_hash or picture.url or number, picture)
         if len(refusals) == len(uploads):
             first = refusals[0][1]
             raise type(first)(first.detail, errors=[FieldError(name, err.code, err.detail) for name, err in refusals])
         return tuple(kept.values())
 
     def _keep(self, upload: Upload) -> Picture:
+        if upload.url is not None:
+            self.fetcher.check(upload.url)
+            return Picture(None, url=upload.url)
+        if upload.read is None:
+            raise InvalidInput("a picture has neither bytes nor an address")
         data = upload.read()
         self.reader.inspect(data)
         return Picture(self.blobs.put(data), name=shown(upload.name))
+
+
+MAX_SHOWN_URL = 500
+"""Characters of a refused address that are kept to be shown again."""

@@ -1,22 +1,35 @@
 """How the installation is doing, in one answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.domain.work import Backlog
 from backend.errors import Unavailable
 from backend.ports import Catalog, Doorbell, Jobs, Ledger, Space, VectorStore
+from backend.usecases.admit import Admit
+from backend.usecases.breaker import Breaker, Pause
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Counts of products, the index's size, the queue's depth, and the encoder with the reason it was chosen."""
+    """Counts of products, the index's size, the queue's depth, and the encoder with the reason it was chosen.
+
+    `products`, `points`, `backlog` and `imports_due` are the merchant's own. `paused`: work of this process that waits
+    for a part that is down.
+    """
 
     space: Space
     model_reason: str
     products: dict[str, int]
     points: int
-    products_due: int
+    backlog: Backlog
+    backlog_total: Backlog
     imports_due: int
+    imports_due_total: int
+    queue_per_merchant: int
+    queue_total: int
     broker_reachable: bool
+    paused: tuple[Pause, ...]
 
 
 @dataclass(frozen=True)
@@ -28,18 +41,25 @@ class ReadStatus:
     jobs: Jobs
     doorbell: Doorbell
     vectors: VectorStore
+    admit: Admit
+    breakers: Sequence[Breaker]
     model_reason: str
 
     def __call__(self, merchant: str) -> Status:
-        """Counts of products are the merchant's own; the rest is the installation's. Raises `Unavailable`."""
+        """How it is for one merchant, and for the installation. Raises `Unavailable`."""
         return Status(
             space=self.vectors.space,
             model_reason=self.model_reason,
             products=dict(self.catalog.count(merchant)),
             points=self.vectors.count(merchant),
-            products_due=self.ledger.due(),
-            imports_due=self.jobs.imports_due(),
+            backlog=self.ledger.backlog(merchant),
+            backlog_total=self.ledger.backlog(),
+            imports_due=self.jobs.imports_due(merchant),
+            imports_due_total=self.jobs.imports_due(),
+            queue_per_merchant=self.admit.queue_per_merchant,
+            queue_total=self.admit.queue_total,
             broker_reachable=self.doorbell.reachable(),
+            paused=tuple(pause for breaker in self.breakers if (pause := breaker.pause())),
         )
 
     def readiness(self) -> dict[str, str]:

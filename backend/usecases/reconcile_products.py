@@ -1,69 +1,63 @@
 """The worker's one verb: bring the index to the latest rows of the products that are due.
 
-Nothing is taken from a message: the rows are read as they are now. So a lost, late, duplicate or reordered message is
-harmless, and pictures uploaded one by one still share a forward pass.
+Nothing is taken from a message: the rows are read as they are now, the index takes no older version over a newer one,
+and the row is looked at again when the work is settled. So a lost, late, duplicate or reordered message is harmless.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from backend.domain.payload import picture_payload, point_id, product_payload
-from backend.domain.picture import Picture, PictureState, Pixels, Vector
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.reconciling import Plan, plan_of
-from backend.errors import ImageNotFound, PictureMissing, ShelfsightError, Unavailable, UnreadableImage
-from backend.ports import (
-    BlobStore,
-    Catalog,
-    Claim,
-    Doorbell,
-    Embedder,
-    Ledger,
-    Outcome,
-    PictureReader,
-    Point,
-    VectorStore,
-)
+from backend.domain.work import Claim, Outcome, Work
+from backend.errors import PictureMissing, ShelfsightError, Unavailable
+from backend.ports import Catalog, Doorbell, Ledger, Point, Tombstone, VectorStore
+from backend.usecases.crew import Crew
+from backend.usecases.embed_pictures import Embedded, EmbedPictures
 
 log = logging.getLogger(__name__)
 
-Refusals = dict[str, ShelfsightError]
-"""Content hash -> why the picture could not be used."""
+Due = tuple[Claim, ProductRecord]
 
 
 @dataclass(frozen=True)
 class ReconcileProducts:
-    """One batch: claim, read, plan, embed, write, settle."""
+    """One batch of one kind of work: claim, read, plan, embed, write, settle."""
 
     catalog: Catalog
     ledger: Ledger
-    blobs: BlobStore
-    reader: PictureReader
-    embedder: Embedder
     vectors: VectorStore
+    embed: EmbedPictures
     doorbell: Doorbell
+    crews: Mapping[Work, Crew]
     batch: int
     lease_seconds: float
+    monotonic: Callable[[], float] = field(default=time.monotonic)
 
-    def __call__(self) -> int:
-        """How many products were settled. Raises `Unavailable` when a part is down; the claims are then given back."""
-        claims = self.ledger.claim(self.batch, self.lease_seconds)
-        if not claims:
-            return 0
-        if len(claims) == self.batch:  # more may be due: let another thread start while this one works
-            self.doorbell.ring_products()
-        try:
-            outcomes = self._outcomes(claims)
-        except Unavailable:
-            self.ledger.release(claims)
-            raise
-        self.ledger.settle(outcomes)
-        if self.ledger.due():  # left out of this batch, or changed while it was worked on
-            self.doorbell.ring_products()
+    def __call__(self, work: Work) -> int:
+        """How many products were settled. Raises `Unavailable` when a part is down; the claims are then given back.
+
+        Without a free place nothing is done: whoever holds the places rings when there is more.
+        """
+        with self.crews[work].claims(self.batch) as claims:
+            if not claims:
+                return 0
+            if len(claims) == self.batch:  # more may be due: let another thread start while this one works
+                self.doorbell.ring(work)
+            outcomes, moved_on = self._outcomes(claims)
+            if work is Work.FACTS:  # new facts leave the pictures alone: nothing embedded, nothing spared
+                outcomes = [replace(outcome, reused=0) for outcome in outcomes]
+            self.ledger.settle(outcomes)
+            self.ledger.release(moved_on)
+        if self.ledger.waiting(work):  # left out of this batch, or changed while it was worked on
+            self.doorbell.ring(work)
         return len(outcomes)
 
-    def _outcomes(self, claims: Sequence[Claim]) -> list[Outcome]:
+    def _outcomes(self, claims: Sequence[Claim]) -> tuple[list[Outcome], list[Claim]]:
         """All claims together; when that fails in an unforeseen way, one by one, so that only the culprit fails."""
         try:
             return self._reconcile(claims)
@@ -71,72 +65,76 @@ class ReconcileProducts:
             raise
         except Exception as err:
             log.exception("reconciling %d products failed", len(claims))
-            if len(claims) > 1:
-                return [outcome for claim in claims for outcome in self._outcomes([claim])]
-            return [
-                Outcome(
-                    claims[0],
-                    code=ShelfsightError.code,
-                    detail=f"{type(err).__name__} while indexing; see the log",
-                )
-            ]
+            if len(claims) == 1:
+                detail = f"{type(err).__name__} while indexing; see the log"
+                return [Outcome(claims[0], code=ShelfsightError.code, detail=detail)], []
+            singly = [self._outcomes([claim]) for claim in claims]
+            return [item for outcomes, _ in singly for item in outcomes], [it for _, moved in singly for it in moved]
 
-    def _reconcile(self, claims: Sequence[Claim]) -> list[Outcome]:
+    def _reconcile(self, claims: Sequence[Claim]) -> tuple[list[Outcome], list[Claim]]:
+        """Outcomes, and claims whose row has moved on already: those come again in the queue of their new version."""
         records = {record.product.key: record for record in self.catalog.products([claim.key for claim in claims])}
-        due = [(claim, records[claim.key]) for claim in claims if claim.key in records]
-        known = {record.product.key: self.vectors.vectors_of(record.product.key) for _, record in due}
-        plans = {key: plan_of(records[key], vectors.keys()) for key, vectors in known.items()}
-        fresh, refusals = self._embed(dict.fromkeys(item for plan in plans.values() for item in plan.embed))
-        self._write([record for _, record in due], plans, fresh)
-        return [_outcome(claim, record, refusals) for claim, record in due]
+        due = [(it, records[it.key]) for it in claims if it.key in records and records[it.key].version == it.version]
+        plans = {claim.key: plan_of(record, self.vectors.vectors_of(claim.key).keys()) for claim, record in due}
+        wanted = [item for plan in plans.values() for item in plan.add]
+        embedded = self.embed(wanted, self._sign_of_life(claims))
+        self._write(due, plans, embedded)
+        current = {claim.key for claim, _ in due}
+        return _outcomes(due, plans, embedded), [claim for claim in claims if claim.key not in current]
 
-    def _embed(self, hashes: dict[str, None]) -> tuple[dict[str, Vector], Refusals]:
-        """Vectors of the pictures that can be read, each content once however many products show it."""
-        decoded: dict[str, Pixels] = {}
-        vectors: dict[str, Vector] = {}
-        refusals: Refusals = {}
-        for content_hash in hashes:
-            try:
-                decoded[content_hash] = self.reader.decode(self.blobs.get(content_hash), self.embedder.picture_side)
-            except UnreadableImage as err:
-                refusals[content_hash] = err
-            except ImageNotFound:
-                refusals[content_hash] = PictureMissing("the stored bytes are gone; upload the picture again")
-            if len(decoded) == self.batch:  # bounds memory: a batch of products may have 16 times as many pictures
-                vectors.update(self._embedded(decoded))
-                decoded = {}
-        vectors.update(self._embedded(decoded))
-        return vectors, refusals
+    def _sign_of_life(self, claims: Sequence[Claim]) -> Callable[[], None]:
+        """Renews the leases when a third of their time is over: a batch on a slow machine may take longer than one."""
+        last = self.monotonic()
 
-    def _embedded(self, decoded: dict[str, Pixels]) -> dict[str, Vector]:
-        if not decoded:
-            return {}
-        return dict(zip(decoded, self.embedder.embed_images(list(decoded.values())), strict=True))
+        def alive() -> None:
+            nonlocal last
+            if self.monotonic() - last > self.lease_seconds / 3:
+                self.ledger.renew(claims, self.lease_seconds)
+                last = self.monotonic()
 
-    def _write(self, records: Sequence[ProductRecord], plans: dict[ProductKey, Plan], fresh: dict[str, Vector]) -> None:
+        return alive
+
+    def _write(self, due: Sequence[Due], plans: Mapping[ProductKey, Plan], embedded: Embedded) -> None:
         """New points first, stale ones last: a product whose pictures are replaced is never without any."""
         points: list[Point] = []
-        for record in records:
-            key, facts = record.product.key, product_payload(record.product, record.version)
-            plan = plans[key]
+        tombstones: list[Tombstone] = []
+        for _, record in due:
+            key, facts, plan = (
+                record.product.key,
+                product_payload(record.product, record.version),
+                plans[record.product.key],
+            )
             points += [
-                Point(point_id(key, item), fresh[item], facts | picture_payload(item))
-                for item in plan.embed
-                if item in fresh
+                Point(point_id(key, item), embedded.vectors[item], facts | picture_payload(item))
+                for item in plan.add
+                if item in embedded.vectors
             ]
             if plan.keep:
                 self.vectors.set_facts(key, facts)
+            tombstones += [Tombstone(key, item, record.version) for item in plan.bury]
         if points:
             self.vectors.upsert(points)
-        stale = [point_id(key, item) for key, plan in plans.items() for item in plan.remove]
-        if stale:
-            self.vectors.remove_points(stale)
+        if tombstones:
+            self.vectors.bury(tombstones)
 
 
-def _outcome(claim: Claim, record: ProductRecord, refusals: Refusals) -> Outcome:
+def _outcomes(due: Sequence[Due], plans: Mapping[ProductKey, Plan], embedded: Embedded) -> list[Outcome]:
+    """One outcome each. A vector computed for several products counts as embedded for the first, as reused then."""
+    unclaimed = set(embedded.fresh)
+    outcomes = []
+    for claim, record in due:
+        plan = plans[claim.key]
+        fresh = unclaimed.intersection(plan.add)
+        unclaimed -= fresh
+        usable = sum(item in embedded.vectors for item in plan.add) + len(plan.keep)
+        outcomes.append(replace(_outcome(claim, record, embedded), embedded=len(fresh), reused=usable - len(fresh)))
+    return outcomes
+
+
+def _outcome(claim: Claim, record: ProductRecord, embedded: Embedded) -> Outcome:
     if record.deleted:
         return Outcome(claim)
-    pictures = tuple(_judged(picture, refusals) for picture in record.pictures)
+    pictures = tuple(_judged(picture, embedded) for picture in record.pictures)
     if any(picture.state is PictureState.SEARCHABLE for picture in pictures):
         return Outcome(claim, pictures)
     first = next((picture for picture in pictures if picture.code), None)
@@ -144,10 +142,10 @@ def _outcome(claim: Claim, record: ProductRecord, refusals: Refusals) -> Outcome
     return Outcome(claim, pictures, code=code, detail=(first.detail if first else None) or "no picture could be used")
 
 
-def _judged(picture: Picture, refusals: Refusals) -> Picture:
+def _judged(picture: Picture, embedded: Embedded) -> Picture:
     if picture.content_hash is None or picture.state is PictureState.FAILED:
         return picture
-    refusal = refusals.get(picture.content_hash)
+    refusal = embedded.refusals.get(picture.content_hash)
     if refusal is None:
         return replace(picture, state=PictureState.SEARCHABLE, code=None, detail=None)
     return replace(picture, state=PictureState.FAILED, code=refusal.code, detail=refusal.detail)

@@ -3,9 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.usecases.admit import Admit
+from backend.usecases.await_product import AwaitProduct
+from backend.usecases.change_job import CancelJob, RetryJob
 from backend.usecases.delete_product import DeleteProduct
-from backend.usecases.import_products import ImportProducts, OpenImport
+from backend.usecases.fetch_pictures import FetchPictures
+from backend.usecases.import_products import ImportProducts
+from backend.usecases.keep_receipts import KeepReceipts
+from backend.usecases.open_import import OpenImport
 from backend.usecases.patch_product import PatchProduct
+from backend.usecases.purge import Purge
 from backend.usecases.read_job import ReadJob
 from backend.usecases.read_product import ReadImage, ReadProduct
 from backend.usecases.read_status import ReadStatus
@@ -13,22 +20,31 @@ from backend.usecases.reconcile_products import ReconcileProducts
 from backend.usecases.search_products import SearchProducts
 from backend.usecases.sweep import Sweep
 from backend.usecases.upload_product import UploadProduct
+from backend.usecases.watch_job import WatchJob
 
 
 @dataclass(frozen=True)
 class Services:
     """One field per verb. `close` flushes and lets go of everything behind them."""
 
+    admit: Admit
+    receipts: KeepReceipts
     upload_product: UploadProduct
     patch_product: PatchProduct
     delete_product: DeleteProduct
     read_product: ReadProduct
+    await_product: AwaitProduct
     read_image: ReadImage
     open_import: OpenImport
     import_products: ImportProducts
+    fetch_pictures: FetchPictures
     reconcile_products: ReconcileProducts
     search_products: SearchProducts
     read_job: ReadJob
+    watch_job: WatchJob
+    retry_job: RetryJob
+    cancel_job: CancelJob
     read_status: ReadStatus
     sweep: Sweep
+    purge: Purge
     close: Callable[[], None]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from backend.domain.work import Work
 from backend.ports import Doorbell, Jobs, Ledger, VectorStore
 
 
@@ -17,8 +18,9 @@ class Sweep:
     def __call__(self, *, sole_owner: bool = False) -> None:
         """`sole_owner`: nobody else works on this catalog, so every lease is an orphan (start of the embedded mode)."""
         self.ledger.return_leases(expired_only=not sole_owner)
-        if self.ledger.due():
-            self.doorbell.ring_products()
+        for work in Work:
+            if self.ledger.waiting(work):
+                self.doorbell.ring(work)
         if self.jobs.imports_due():
             self.doorbell.ring_imports()
         self.vectors.flush()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from backend.domain.job import JobKind
 from backend.domain.picture import Picture
 from backend.domain.product import Product
-from backend.ports import Accepted, Catalog, Change, Doorbell
+from backend.domain.work import Accepted, Change, Receipt, Work
+from backend.ports import Catalog, Doorbell
 from backend.usecases.keep_pictures import KeepPictures, Upload
 
 
@@ -18,12 +19,14 @@ class UploadProduct:
     catalog: Catalog
     doorbell: Doorbell
 
-    def __call__(self, product: Product, uploads: Sequence[Upload]) -> tuple[Accepted, tuple[Picture, ...]]:
+    def __call__(
+        self, product: Product, uploads: Sequence[Upload], receipt: Receipt | None = None
+    ) -> tuple[Accepted, tuple[Picture, ...]]:
         """What was accepted, and each picture's state. Durable when this returns; searchable a moment later.
 
-        Raises the errors of `KeepPictures`, and `CatalogUnavailable`; then nothing was changed.
+        Raises the errors of `KeepPictures`, `RepeatedRequest` and `CatalogUnavailable`; then nothing was changed.
         """
         pictures = self.keep_pictures(uploads)
-        [accepted] = self.catalog.accept([Change(product.key, product, pictures)], JobKind.UPLOAD)
-        self.doorbell.ring_products()
+        [accepted] = self.catalog.accept([Change(product.key, product, pictures)], JobKind.UPLOAD, receipt)
+        self.doorbell.ring(Work.FETCH if any(picture.unfetched for picture in pictures) else Work.UPLOADS)
         return accepted, pictures

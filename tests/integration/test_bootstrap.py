@@ -11,6 +11,7 @@ from backend import bootstrap
 from backend.api import wsgi
 from backend.bootstrap import Built, build, rebuild_index, stored_space
 from backend.domain.query import Query
+from backend.domain.work import Work
 from backend.errors import Misconfigured, ModelMismatch
 from backend.settings import Settings, StoreSettings
 from backend.usecases.keep_pictures import Upload
@@ -55,15 +56,15 @@ def upload_and_find(built: Built) -> None:
     services = built.services
     photo = jpeg(seed=4)
     services.upload_product(product("p1"), [Upload("a.jpg", lambda: photo)])
-    assert services.reconcile_products() == 1
+    assert services.reconcile_products(Work.UPLOADS) == 1
     [match] = services.search_products(Query("shop", image=photo)).matches
     assert (match.product_id, match.payload["price_exact"]) == ("p1", "59.90")
     services.patch_product(key("p1"), {"price": "1"})
-    services.reconcile_products()
+    services.reconcile_products(Work.FACTS)
     [match] = services.search_products(Query("shop", image=photo)).matches
     assert match.payload["price_exact"] == "1"
     services.delete_product(key("p1"))
-    services.reconcile_products()
+    services.reconcile_products(Work.FACTS)
     assert services.read_status("shop").points == 0
 
 
@@ -84,7 +85,7 @@ def test_the_server_mode_is_wired(tmp_path: Path, model: str, qdrant: Path) -> N
 def test_an_index_keeps_its_encoder_and_reindex_changes_it(tmp_path: Path, model: str) -> None:
     built = build(embedded(tmp_path, model))
     built.services.upload_product(product("p1"), [Upload("a.jpg", jpeg)])
-    built.services.reconcile_products()
+    built.services.reconcile_products(Work.UPLOADS)
     built.services.close()
     other = str(save_tiny_clip(tmp_path / "other", seed=7))
     with pytest.raises(ModelMismatch, match="shelfsight reindex --model"):
@@ -93,7 +94,7 @@ def test_an_index_keeps_its_encoder_and_reindex_changes_it(tmp_path: Path, model
     assert (space.model, due) == (other, 1)
     assert stored_space(embedded(tmp_path, "auto")) == space
     again = build(embedded(tmp_path, "auto"))
-    assert again.services.reconcile_products() == 1
+    assert again.services.reconcile_products(Work.UPLOADS) == 1
     assert again.services.read_status("shop").points == 1
     again.services.close()
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from backend.domain.work import Work
 from backend.queueing import private_valkey
-from backend.queueing.celery_app import IMPORT_PRODUCTS, QUEUE, RECONCILE_PRODUCTS, celery_app
+from backend.queueing.celery_app import IMPORT_PRODUCTS, RECONCILE_UPLOADS, TASKS, celery_app
 from backend.queueing.doorbell import CeleryDoorbell
+from backend.settings import WorkerSettings
 from tests.factories import key, product
 from tests.house import House
 from tests.pictures import jpeg
-from workers.lifecycle import SweepThread, WorkerThread
+from workers.lifecycle import Upkeep, WorkerThread
 from workers.tasks import register_tasks
 
 pytestmark = pytest.mark.slow
@@ -68,37 +70,38 @@ def bell(broker: Broker) -> Iterator[CeleryDoorbell]:
 
 
 def waiting(bell: CeleryDoorbell) -> int:
-    return int(bell._redis.llen(QUEUE))
+    return sum(int(bell._redis.llen(name)) for name in TASKS)
 
 
 def test_many_rings_are_one_message_until_somebody_answers(bell: CeleryDoorbell) -> None:
     for _ in range(50):
-        bell.ring_products()
+        bell.ring(Work.UPLOADS)
     assert waiting(bell) == 1
-    bell.answer(RECONCILE_PRODUCTS)
-    bell.ring_products()
+    bell.answer(RECONCILE_UPLOADS)
+    bell.ring(Work.UPLOADS)
     assert waiting(bell) == 2
 
 
-def test_the_two_bells_do_not_silence_each_other(bell: CeleryDoorbell) -> None:
-    bell.ring_products()
+def test_the_bells_do_not_silence_each_other(bell: CeleryDoorbell) -> None:
+    for work in Work:
+        bell.ring(work)
     bell.ring_imports()
-    assert waiting(bell) == 2
+    assert [int(bell._redis.llen(name)) for name in TASKS] == [1] * 5  # each in a queue of its own
     bell.answer(IMPORT_PRODUCTS)
-    bell.ring_products()
-    assert waiting(bell) == 2
+    bell.ring(Work.UPLOADS)
+    assert waiting(bell) == 5
 
 
 def test_a_dead_broker_never_raises_and_is_left_alone_for_a_moment(broker: Broker, bell: CeleryDoorbell) -> None:
     broker.kill()
-    bell.ring_products()
+    bell.ring(Work.UPLOADS)
     assert not bell.reachable()
     broker.start()
-    bell.ring_products()  # within the pause: not even tried
+    bell.ring(Work.UPLOADS)  # within the pause: not even tried
     assert waiting(bell) == 0
 
     def rung() -> bool:
-        bell.ring_products()
+        bell.ring(Work.UPLOADS)
         return waiting(bell) == 1
 
     wait_until(rung, 10)
@@ -110,7 +113,7 @@ def test_a_frozen_broker_does_not_hold_an_upload(broker: Broker, bell: CeleryDoo
 
     def upload_twenty() -> None:
         for _ in range(20):
-            bell.ring_products()
+            bell.ring(Work.UPLOADS)
         done.set()
 
     threading.Thread(target=upload_twenty, daemon=True).start()
@@ -137,7 +140,7 @@ def test_a_worker_thread_hears_the_bell_and_stops_in_order(broker: Broker, bell:
     broker.kill()  # and while the broker is away nothing is lost either
     house.services.upload_product(product("p3"), [Upload("a.jpg", jpeg)])
     broker.start()
-    sweep = SweepThread(house.services.sweep, seconds=0.2, sole_owner=True)
+    sweep = Upkeep(house.services, WorkerSettings(sweep_seconds=0.2), sole_owner=True)
     sweep.start()
     for name in ("p2", "p3"):
         wait_until(lambda name=name: house.services.read_product(key(name)).state == "searchable", 40)
@@ -156,7 +159,7 @@ def test_an_orphan_of_an_earlier_run_is_ended(tmp_path: Path) -> None:
 def test_files_the_broker_cannot_read_are_set_aside(tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
     bell = CeleryDoorbell(celery_app(broker.url), broker.url)
-    bell.ring_products()
+    bell.ring(Work.UPLOADS)
     bell.close()
     broker.kill()
     for file in (broker.folder / "appendonlydir").glob("*.incr.aof"):

@@ -1,7 +1,5 @@
 """Reading request bodies strictly: what is not understood is refused with its field, never ignored."""
 
-import base64
-import binascii
 import json
 import math
 from collections.abc import Sequence
@@ -9,7 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backend.errors import FieldError, InvalidBase64, InvalidField, InvalidInput, InvalidJson, MissingBody, UnknownField
+from backend.errors import FieldError, InvalidField, InvalidInput, InvalidJson, MissingBody, UnknownField
 
 
 class StrictBody(BaseModel):
@@ -43,19 +41,6 @@ def json_value(data: bytes) -> object:
         raise InvalidJson("the body is nested too deeply") from err
     except ValueError as err:
         raise InvalidJson(f"the body is not JSON: {err}") from err
-
-
-def picture_bytes(text: str, field: str, *, max_bytes: int) -> bytes:
-    """A picture sent as base64, with or without a `data:` prefix. Raises `InvalidBase64`."""
-    payload = text.partition(",")[2] if text.startswith("data:") else text
-    if (
-        len(payload) > max_bytes * 4 // 3 + 4
-    ):  # refused before it is decoded; one byte over is refused by the inspection
-        raise InvalidBase64(f"more than {max_bytes} bytes", field=field)
-    try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as err:
-        raise InvalidBase64(f"not base64: {err}", field=field) from err
 
 
 def invalid(err: ValidationError) -> InvalidInput:

@@ -10,7 +10,7 @@ from backend.api.schemas.body import StrictBody
 from backend.domain import product_facts as rules
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import AttributeValue, ProductRecord, ProductState
-from backend.ports import Accepted
+from backend.domain.work import Accepted
 
 AttributeIn = str | bool | int | float | list[str]
 
@@ -34,8 +34,11 @@ class FactsBody(StrictBody):
 
 
 class ImageBody(StrictBody):
-    """One picture: base64 bytes, or the id of a picture the merchant has already sent."""
+    """One picture: its address, its bytes as base64, or the id of a picture the merchant has already sent."""
 
+    url: Annotated[str, Field(max_length=rules.MAX_URL)] | None = Field(
+        None, description="An http(s) address the server fetches the picture from."
+    )
     data: str | None = Field(None, description="The picture's bytes as base64; a data: URI prefix is allowed.")
     image_id: str | None = Field(None, description="The id of a picture of one of the merchant's products.")
 
@@ -53,12 +56,13 @@ class ProductPart(FactsBody):
 class ImageState(BaseModel):
     """One picture of a product and what became of it."""
 
-    image_id: str | None = Field(description="Its content hash; null when its bytes were refused.")
+    image_id: str | None = Field(description="Its content hash; null while its bytes are not here.")
     state: PictureState
     code: str | None = None
     detail: str | None = None
     name: str | None = None
     url: str | None = Field(None, description="Its thumbnail.")
+    source_url: str | None = Field(None, description="The address it is fetched from.")
 
     @classmethod
     def of(cls, picture: Picture) -> Self:
@@ -70,6 +74,7 @@ class ImageState(BaseModel):
             detail=picture.detail,
             name=picture.name,
             url=image_url(picture.content_hash) if picture.content_hash else None,
+            source_url=picture.url,
         )
 
 

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.api.schemas.body import StrictBody, picture_bytes
+from backend.api.schemas.body import StrictBody
 from backend.api.schemas.filters import filter_of
 from backend.api.schemas.product import ProductFacts, image_url
+from backend.domain.base64_text import picture_bytes
 from backend.domain.payload import Payload
 from backend.domain.product_facts import product_id_of
 from backend.domain.query import Match, Query, Results

@@ -1,9 +1,11 @@
 """The state of an installation as JSON."""
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
+from backend.domain.work import Backlog
 from backend.usecases.read_status import Status
 
 
@@ -22,12 +24,53 @@ class IndexView(BaseModel):
     points: int = Field(description="Pictures in the index, of this merchant.")
 
 
+class PausedView(BaseModel):
+    """Work that waits for a part that is down."""
+
+    work: str
+    part: str
+    reason: str
+    since: datetime
+    until: datetime = Field(description="When it is tried again.")
+
+
 class QueueView(BaseModel):
-    """Work that waits, of all merchants."""
+    """Work that waits: of the installation, and (`_merchant`) of this merchant."""
 
     products_due: int
+    products_due_merchant: int
     imports_due: int
+    imports_due_merchant: int
+    lag_seconds: float = Field(description="How long the oldest of them has been waiting; 0 when nothing waits.")
+    lag_seconds_merchant: float
+    limit: int = Field(description="Products that may wait; beyond it uploads are answered with 429.")
+    limit_merchant: int
+    paused: list[PausedView] = Field(description="What this process does not work on now, and why.")
     broker: Literal["ok", "unreachable"]
+
+    @classmethod
+    def of(cls, status: Status, *, now: datetime) -> Self:
+        """From the use case's answer."""
+        return cls(
+            products_due=status.backlog_total.products,
+            products_due_merchant=status.backlog.products,
+            imports_due=status.imports_due_total,
+            imports_due_merchant=status.imports_due,
+            lag_seconds=_lag(status.backlog_total, now),
+            lag_seconds_merchant=_lag(status.backlog, now),
+            limit=status.queue_total,
+            limit_merchant=status.queue_per_merchant,
+            paused=[
+                PausedView(work=item.work, part=item.part, reason=item.reason, since=item.since, until=item.until)
+                for item in status.paused
+            ],
+            broker="ok" if status.broker_reachable else "unreachable",
+        )
+
+
+def _lag(backlog: Backlog, now: datetime) -> float:
+    """Never below zero: another machine's clock may be ahead of ours."""
+    return 0.0 if backlog.oldest is None else round(max((now - backlog.oldest).total_seconds(), 0.0), 1)
 
 
 class StatusView(BaseModel):
@@ -42,7 +85,7 @@ class StatusView(BaseModel):
     queue: QueueView
 
     @classmethod
-    def of(cls, status: Status, *, version: str, embedded: bool, merchant: str) -> Self:
+    def of(cls, status: Status, *, version: str, embedded: bool, merchant: str, now: datetime) -> Self:
         """From the use case's answer."""
         return cls(
             version=version,
@@ -56,11 +99,7 @@ class StatusView(BaseModel):
             ),
             index=IndexView(points=status.points),
             products=status.products,
-            queue=QueueView(
-                products_due=status.products_due,
-                imports_due=status.imports_due,
-                broker="ok" if status.broker_reachable else "unreachable",
-            ),
+            queue=QueueView.of(status, now=now),
         )
 
 

@@ -164,7 +164,14 @@ def test_status_and_probes_say_how_things_are(client: Any, house: House) -> None
     put(client, "p1", {}, PHOTO)
     status = client.get("/v1/status").json
     assert status["products"]["pending"] == 1
-    assert status["queue"] == {"products_due": 1, "imports_due": 0, "broker": "ok"}
+    queue = status["queue"]
+    assert (queue["products_due"], queue["products_due_merchant"]) == (1, 1)
+    assert (queue["imports_due"], queue["imports_due_merchant"]) == (0, 0)
+    assert (queue["limit"], queue["limit_merchant"], queue["broker"]) == (1_000_000, 200_000, "ok")
+    assert queue["paused"] == []
+    assert queue["lag_seconds"] > 0
+    other = client.get("/v1/status", headers={"X-Shelfsight-Merchant": "other"}).json["queue"]
+    assert (other["products_due"], other["products_due_merchant"], other["lag_seconds_merchant"]) == (1, 0, 0)
     assert status["model"]["reason"] == "a test chose the fake"
     assert client.get("/readyz").json == {"status": "ready", "parts": {"catalog": "ok", "index": "ok"}}
     house.vectors.down = True

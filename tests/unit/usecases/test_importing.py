@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from backend.domain.importing import ImportOptions
 from backend.domain.job import ItemState
 from backend.errors import InvalidArchive, JobNotFound
 from tests import pictures
@@ -41,7 +42,7 @@ def test_every_row_is_searchable_or_has_a_reason(house: House) -> None:
         "D,no picture,1,\nE,bad picture,1,b.jpg\nF,good,1,a.jpg|b.jpg\n",
         **{"a.jpg": PICTURE, "b.jpg": b"this is no picture"},
     )
-    job_id, _ = house.services.open_import("shop", source)
+    job_id = house.services.open_import("shop", source, ImportOptions()).job_id
     house.work()
     assert states(house, job_id) == [
         (1, "searchable", None),
@@ -57,7 +58,7 @@ def test_every_row_is_searchable_or_has_a_reason(house: House) -> None:
 
 
 def test_an_import_rings_and_is_read_by_a_worker(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    job_id = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions()).job_id
     assert house.doorbell.import_rings == 1
     job = house.services.read_job("shop", job_id)
     assert (job.total, job.done) == (None, False)
@@ -65,7 +66,7 @@ def test_an_import_rings_and_is_read_by_a_worker(house: House) -> None:
 
 def test_an_import_goes_on_where_a_dead_worker_left_it(house: House) -> None:
     rows = "".join(f"P{n:03d},t,1,a.jpg\n" for n in range(150))
-    job_id, _ = house.services.open_import("shop", catalog(rows))
+    job_id = house.services.open_import("shop", catalog(rows), ImportOptions()).job_id
     record = house.catalog.record_import
     steps: list[object] = []
 
@@ -88,7 +89,7 @@ def test_an_import_goes_on_where_a_dead_worker_left_it(house: House) -> None:
 
 
 def test_an_import_taken_over_by_another_worker_is_left_to_it(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    job_id = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions()).job_id
     record = house.catalog.record_import
 
     def lose_the_lease_first(step, *, lease_seconds):  # type: ignore[no-untyped-def]
@@ -105,15 +106,15 @@ def test_an_import_taken_over_by_another_worker_is_left_to_it(house: House) -> N
 
 
 def test_a_product_named_twice_keeps_its_last_row(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("A,first,1,a.jpg\nA,second,2,a.jpg\n"))
+    job_id = house.services.open_import("shop", catalog("A,first,1,a.jpg\nA,second,2,a.jpg\n"), ImportOptions()).job_id
     house.work()
     assert [state for _, state, _ in states(house, job_id)] == ["superseded", "searchable"]
     assert house.services.read_product(key("A")).product.title == "second"
 
 
 def test_the_file_goes_with_its_last_row_and_not_before(house: House) -> None:
-    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
-    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions())
+    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions())
     assert len(house.files.contents) == 2
     house.services.import_products()
     assert len(house.files.contents) == 1
@@ -123,14 +124,16 @@ def test_the_file_goes_with_its_last_row_and_not_before(house: House) -> None:
 
 
 def test_an_empty_catalog_is_done_at_once(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog(""))
+    job_id = house.services.open_import("shop", catalog(""), ImportOptions()).job_id
     house.work()
     job = house.services.read_job("shop", job_id)
     assert (job.total, job.done) == (0, True)
 
 
 def test_exactly_one_step_of_rows_ends_as_well(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("".join(f"P{n},t,1,a.jpg\n" for n in range(64))))
+    job_id = house.services.open_import(
+        "shop", catalog("".join(f"P{n},t,1,a.jpg\n" for n in range(64))), ImportOptions()
+    ).job_id
     house.work()
     job = house.services.read_job("shop", job_id)
     assert (job.total, job.done) == (64, True)
@@ -138,12 +141,12 @@ def test_exactly_one_step_of_rows_ends_as_well(house: House) -> None:
 
 def test_a_file_that_is_none_is_refused_at_the_door_and_leaves_no_job(house: House) -> None:
     with pytest.raises(InvalidArchive):
-        house.services.open_import("shop", io.BytesIO(b"no zip"))
+        house.services.open_import("shop", io.BytesIO(b"no zip"), ImportOptions())
     assert house.catalog.imports_due() == 0
 
 
 def test_an_import_whose_file_is_gone_ends_with_a_code(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    job_id = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions()).job_id
     claim = house.catalog.claim_import(60)
     assert claim is not None
     house.catalog.yield_import(claim)
@@ -153,7 +156,7 @@ def test_an_import_whose_file_is_gone_ends_with_a_code(house: House) -> None:
 
 
 def test_another_merchants_job_is_not_there(house: House) -> None:
-    job_id, _ = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"))
+    job_id = house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions()).job_id
     with pytest.raises(JobNotFound):
         house.services.read_job("other", job_id)
     with pytest.raises(JobNotFound):

@@ -1,9 +1,17 @@
 """Bringing the index to the latest rows, whatever happens to the messages and the parts."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from unittest.mock import patch
+
 import pytest
 
-from backend.domain.product import ProductState
-from backend.errors import IndexUnavailable
+from backend.domain.picture import Pixels
+from backend.domain.product import ProductKey, ProductState
+from backend.domain.work import Work
+from backend.errors import CatalogUnavailable, ImageNotFound, IndexUnavailable, ModelUnavailable
+from backend.imaging.reader import PillowReader
 from backend.usecases.keep_pictures import Upload
 from tests import pictures
 from tests.factories import key, product
@@ -12,16 +20,16 @@ from tests.house import House
 PICTURES = [pictures.encode(pictures.photo(64, 64, seed), "JPEG") for seed in range(8)]
 
 
-def put(house: House, product_id: str, *images: bytes, merchant: str = "shop") -> None:
+def put(house: House, product_id: str, *images: bytes, merchant: str = "shop") -> str:
     uploads = [Upload("a.jpg", lambda data=data: data) for data in images]  # type: ignore[misc]
-    house.services.upload_product(product(product_id, merchant=merchant), uploads)
+    return house.services.upload_product(product(product_id, merchant=merchant), uploads)[0].job_id
 
 
 def test_pictures_uploaded_one_by_one_share_a_forward_pass() -> None:
     house = House()
     for number, data in enumerate(PICTURES):
         put(house, f"p{number}", data)
-    assert house.services.reconcile_products() == 8
+    assert house.reconcile() == 8
     assert house.embedder.batches == [8]
 
 
@@ -46,14 +54,14 @@ def test_a_full_batch_rings_so_that_another_thread_starts() -> None:
     house = House(batch=2)
     for number in range(3):
         put(house, f"p{number}", PICTURES[number])
-    rings = house.doorbell.product_rings
-    house.services.reconcile_products()
-    assert house.doorbell.product_rings > rings
+    rings = len(house.doorbell.rings)
+    house.reconcile()
+    assert house.doorbell.rings[rings:] == [Work.UPLOADS, Work.UPLOADS]  # as it starts, and as more is left
 
 
 def test_ringing_without_work_does_nothing() -> None:
     house = House()
-    assert house.services.reconcile_products() == 0
+    assert house.reconcile() == 0
     assert house.embedder.batches == []
 
 
@@ -61,12 +69,75 @@ def test_an_outage_of_the_index_is_nobodys_fault() -> None:
     house = House()
     put(house, "p1", PICTURES[0])
     house.vectors.down = True
+    with pytest.raises(IndexUnavailable):
+        house.reconcile()
     for _ in range(10):
-        with pytest.raises(IndexUnavailable):
-            house.services.reconcile_products()
+        assert house.reconcile() == 0  # claiming pauses: nothing is tried, nothing is blamed
+    [pause] = [breaker for breaker in house.services.read_status.breakers if breaker.pause()]
+    assert (pause.pause() or pytest.fail("not paused")).part == "index"
     house.vectors.down = False
+    reopen(house)
     assert house.work() == 1
     assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+    assert pause.pause() is None
+
+
+def test_after_an_outage_one_product_is_the_probe() -> None:
+    house = House()
+    for number in range(4):
+        put(house, f"p{number}", PICTURES[number])
+    house.vectors.down = True
+    for _ in range(5):
+        reopen(house)
+        with pytest.raises(IndexUnavailable):
+            house.reconcile()
+    house.vectors.down = False
+    reopen(house)
+    assert house.reconcile() == 1
+    assert house.reconcile() == 3
+    assert house.embedder.batches == [1, 3]
+
+
+def test_new_prices_go_on_while_the_model_is_down() -> None:
+    house = House()
+    put(house, "p1", PICTURES[0])
+    house.work()
+    put(house, "p2", PICTURES[1])
+    house.embedder.fail(RuntimeError("the device is gone"))
+    with pytest.raises(ModelUnavailable):
+        house.reconcile()
+    house.services.patch_product(key("p1"), {"price": "5"})
+    assert house.reconcile(Work.FACTS) == 1
+    assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+    assert house.services.read_product(key("p2")).state is ProductState.PENDING
+
+
+def test_a_catalog_that_is_down_again_and_again_is_nobodys_fault_either() -> None:
+    house = House()
+    put(house, "p1", PICTURES[0])
+    catalog = house.catalog
+    broken = {name: getattr(catalog, name) for name in ("settle", "release")}
+    for _ in range(5):
+        for name in broken:
+            setattr(catalog, name, catalog_is_down)
+        reopen(house)
+        with pytest.raises(CatalogUnavailable):
+            house.reconcile()
+        for name, method in broken.items():
+            setattr(catalog, name, method)
+    reopen(house)
+    assert house.work() == 1
+    assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+
+
+def catalog_is_down(*_: object) -> None:
+    raise CatalogUnavailable("locked")
+
+
+def reopen(house: House) -> None:
+    """Let the pauses of the breakers pass."""
+    for breaker in house.services.read_status.breakers:
+        breaker._until = 0.0
 
 
 def test_an_unforeseen_error_fails_only_its_product() -> None:
@@ -74,7 +145,7 @@ def test_an_unforeseen_error_fails_only_its_product() -> None:
     put(house, "good", PICTURES[0])
     put(house, "bad", PICTURES[1])
     embed = house.embedder.embed_images
-    poison = house.services.reconcile_products.reader.decode(PICTURES[1], 32)
+    poison = house.services.search_products.reader.decode(PICTURES[1], 32)
 
     def refuse_poison(batch):  # type: ignore[no-untyped-def]
         if any((pixels == poison).all() for pixels in batch):
@@ -94,17 +165,17 @@ def test_a_product_whose_worker_dies_every_time_is_set_aside_and_the_rest_goes_o
     put(house, "good", PICTURES[1])
     deaths = 0
     while house.catalog.due():
-        claims = house.catalog.claim(32, 60)
+        claims = house.catalog.claim(Work.UPLOADS, 32, 60)
         if any(claim.key.product_id == "poison" for claim in claims):  # the worker dies of it
             deaths += 1
             house.clock.advance(61)
             house.services.sweep()
         else:
             house.catalog.release(claims)
-            house.services.reconcile_products()
-    assert deaths == 3
+            house.reconcile()
+    assert deaths == 2
     poison = house.services.read_product(key("poison"))
-    assert (poison.state, poison.code) == (ProductState.FAILED, "worker_lost")
+    assert (poison.state, poison.code) == (ProductState.FAILED, "poison")
     assert house.services.read_product(key("good")).state is ProductState.SEARCHABLE
 
 
@@ -119,7 +190,7 @@ def test_a_row_that_moved_on_while_it_was_worked_on_stays_due() -> None:
         put(house, "p1", PICTURES[1])
 
     house.vectors.upsert = upsert_and_be_overtaken  # type: ignore[method-assign]
-    house.services.reconcile_products()
+    house.reconcile()
     assert house.services.read_product(key("p1")).state is ProductState.PENDING
     house.work()
     record = house.services.read_product(key("p1"))
@@ -130,10 +201,79 @@ def test_a_row_that_moved_on_while_it_was_worked_on_stays_due() -> None:
 def test_a_picture_whose_bytes_are_gone_fails_with_a_code() -> None:
     house = House()
     put(house, "p1", PICTURES[0])
-    picture = house.services.read_product(key("p1")).pictures[0]
-    house.blobs.delete(picture.content_hash or "")
+    house.blobs.contents.clear()
     house.work()
     assert house.services.read_product(key("p1")).code == "picture_missing"
+
+
+def test_a_picture_is_embedded_once_whoever_sends_it_again() -> None:
+    house = House()
+    put(house, "p1", PICTURES[0], merchant="one")
+    house.work()
+    job_id = put(house, "p2", PICTURES[0], PICTURES[1], merchant="two")
+    house.work()
+    assert house.embedder.pictures_embedded == 2
+    assert house.vectors.count("two") == 2
+    job = house.services.read_job("two", job_id)
+    assert (job.embedded, job.reused, job.reuse_rate) == (1, 1, 0.5)
+    with pytest.raises(ImageNotFound):  # the vector is shared, the picture is not
+        house.services.read_image.original("one", content_hash_of(house, key("p2", "two"), 1))
+
+
+def test_two_batches_at_once_embed_a_shared_picture_once() -> None:
+    house = House(batch=1)
+    put(house, "p1", PICTURES[0])
+    put(house, "p2", PICTURES[0])
+    embed = house.embedder.embed_images
+    inside, go_on = threading.Event(), threading.Event()
+
+    def embed_slowly(batch):  # type: ignore[no-untyped-def]
+        inside.set()
+        assert go_on.wait(10)
+        return embed(batch)
+
+    house.embedder.embed_images = embed_slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(house.reconcile)
+        assert inside.wait(10)
+        second = pool.submit(house.reconcile)
+        go_on.set()
+        assert first.result(10) + second.result(10) == 2
+    assert house.embedder.pictures_embedded == 1
+    assert house.vectors.count() == 2
+
+
+def test_new_facts_of_ten_thousand_products_call_no_model() -> None:
+    house = House()
+    for number in range(100):
+        put(house, f"p{number}", PICTURES[number % 8])
+    house.work()
+    embedded = house.embedder.pictures_embedded
+    for number in range(100):
+        house.services.patch_product(key(f"p{number}"), {"price": str(number)})
+    house.work()
+    assert house.embedder.pictures_embedded == embedded
+    assert {record.product.price for record in house.catalog.products([key("p7"), key("p8")])} == {7, 8}
+
+
+def test_leases_are_renewed_while_a_batch_takes_its_time() -> None:
+    house = House()
+    for number in range(4):
+        put(house, f"p{number}", PICTURES[number])
+    decode, seconds = PillowReader.decode, iter(range(0, 10_000, 25))
+
+    def decode_slowly(reader: PillowReader, data: bytes, min_side: int) -> Pixels:
+        house.clock.advance(25)
+        return decode(reader, data, min_side)
+
+    reconcile = replace(house.services.reconcile_products, monotonic=lambda: float(next(seconds)))
+    with patch.object(PillowReader, "decode", decode_slowly):
+        assert reconcile(Work.UPLOADS) == 4  # 100 s of work under leases of 60 s
+    assert house.services.read_product(key("p3")).state is ProductState.SEARCHABLE
+
+
+def content_hash_of(house: House, product: ProductKey, position: int) -> str:
+    return house.services.read_product(product).pictures[position].content_hash or ""
 
 
 def test_the_same_ids_of_two_merchants_are_two_products() -> None:

@@ -5,6 +5,7 @@ import pytest
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductState
 from backend.domain.query import Query
+from backend.domain.work import Work
 from backend.errors import PicturesMissing, ProductNotFound, TooManyPictures, UnreadableImage
 from backend.usecases.keep_pictures import Upload
 from tests import pictures
@@ -29,7 +30,7 @@ def test_an_upload_is_durable_and_rung_for_and_becomes_searchable(house: House) 
     assert accepted.created
     assert accepted.version == 1
     assert [item.state for item in kept] == [PictureState.PENDING] * 2
-    assert house.doorbell.product_rings == 1
+    assert house.doorbell.rings == [Work.UPLOADS]
     assert house.services.read_product(key()).state is ProductState.PENDING
 
     house.work()
@@ -45,7 +46,7 @@ def test_an_upload_is_accepted_while_the_broker_is_down_and_the_sweep_rings_late
     house.services.upload_product(product(), upload(RED))
     house.doorbell.down = False
     house.services.sweep()
-    assert house.doorbell.product_rings == 1
+    assert house.doorbell.rings == [Work.UPLOADS]
     assert house.work() == 1
 
 

@@ -1,0 +1,175 @@
+"""The use cases wired over given parts: real ones from `bootstrap`, fakes from tests, the same way."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import BoundedSemaphore
+
+from backend.domain.work import Work
+from backend.ports import (
+    BlobStore,
+    Catalog,
+    Clock,
+    Doorbell,
+    Embedder,
+    FetchMemory,
+    ImportFiles,
+    Jobs,
+    Ledger,
+    ManifestReader,
+    PictureFetcher,
+    PictureReader,
+    Receipts,
+    VectorStore,
+)
+from backend.settings import Settings
+from backend.usecases.admit import Admit
+from backend.usecases.await_product import AwaitProduct
+from backend.usecases.breaker import Breaker
+from backend.usecases.change_job import CancelJob, RetryJob
+from backend.usecases.crew import Crew
+from backend.usecases.delete_product import DeleteProduct
+from backend.usecases.embed_pictures import EmbedPictures
+from backend.usecases.fetch_pictures import FetchPictures, FetchRules
+from backend.usecases.import_products import ImportProducts, UnderstandRows
+from backend.usecases.keep_pictures import KeepPictures
+from backend.usecases.keep_receipts import KeepReceipts
+from backend.usecases.open_import import OpenImport
+from backend.usecases.patch_product import PatchProduct
+from backend.usecases.purge import Purge
+from backend.usecases.read_job import ReadJob
+from backend.usecases.read_product import ReadImage, ReadProduct
+from backend.usecases.read_status import ReadStatus
+from backend.usecases.reconcile_products import ReconcileProducts
+from backend.usecases.search_products import SearchProducts
+from backend.usecases.services import Services
+from backend.usecases.sweep import Sweep
+from backend.usecases.upload_product import UploadProduct
+from backend.usecases.watch_job import WatchJob
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything outside that the use cases stand on. `close` flushes and lets go of it."""
+
+    catalog: Catalog
+    ledger: Ledger
+    jobs: Jobs
+    receipts: Receipts
+    fetch_memory: FetchMemory
+    blobs: BlobStore
+    files: ImportFiles
+    manifests: ManifestReader
+    reader: PictureReader
+    fetcher: PictureFetcher
+    executor: Executor
+    embedder: Embedder
+    vectors: VectorStore
+    doorbell: Doorbell
+    clock: Clock
+    model_reason: str
+    close: Callable[[], None]
+
+
+def assemble(settings: Settings, parts: Parts) -> Services:
+    """The use cases over given parts: real ones here, fakes in tests, wired the same way."""
+    limits, worker = settings.limits, settings.worker
+    keep = KeepPictures(parts.reader, parts.fetcher, parts.blobs, limits.max_pictures)
+    read_image = ReadImage(parts.catalog, parts.blobs, parts.reader)
+    read_job = ReadJob(parts.jobs)
+    admit = Admit(parts.ledger, parts.jobs, limits.queue_per_merchant, limits.queue_total, limits.open_imports)
+    crews = _crews(settings, parts)
+    return Services(
+        admit=admit,
+        receipts=KeepReceipts(parts.receipts),
+        upload_product=UploadProduct(keep, parts.catalog, parts.doorbell),
+        patch_product=PatchProduct(parts.catalog, parts.doorbell, settings.currency),
+        delete_product=DeleteProduct(parts.catalog, parts.doorbell),
+        read_product=ReadProduct(parts.catalog),
+        await_product=AwaitProduct(parts.catalog),
+        read_image=read_image,
+        open_import=OpenImport(parts.manifests, parts.files, parts.jobs, parts.doorbell),
+        import_products=ImportProducts(
+            parts.manifests,
+            UnderstandRows(parts.catalog, keep, read_image, limits.max_image_bytes, settings.currency),
+            parts.files,
+            parts.jobs,
+            parts.doorbell,
+            admit,
+            worker.lease_seconds,
+            worker.max_attempts,
+            limits.max_import_rows,
+        ),
+        fetch_pictures=_fetch_pictures(settings, parts, crews[Work.FETCH]),
+        reconcile_products=ReconcileProducts(
+            parts.catalog,
+            parts.ledger,
+            parts.vectors,
+            EmbedPictures(parts.blobs, parts.reader, parts.embedder, parts.vectors, worker.batch),
+            parts.doorbell,
+            crews,
+            worker.batch,
+            worker.lease_seconds,
+        ),
+        search_products=SearchProducts(parts.reader, parts.blobs, parts.catalog, parts.embedder, parts.vectors),
+        read_job=read_job,
+        watch_job=WatchJob(read_job),
+        retry_job=RetryJob(parts.jobs, parts.doorbell),
+        cancel_job=CancelJob(parts.jobs, parts.doorbell),
+        read_status=ReadStatus(
+            parts.catalog,
+            parts.ledger,
+            parts.jobs,
+            parts.doorbell,
+            parts.vectors,
+            admit,
+            [crew.breaker for crew in crews.values()],
+            parts.model_reason,
+        ),
+        sweep=Sweep(parts.ledger, parts.jobs, parts.doorbell, parts.vectors),
+        purge=Purge(
+            parts.catalog,
+            parts.jobs,
+            parts.receipts,
+            parts.blobs,
+            parts.files,
+            parts.vectors,
+            parts.clock,
+            grace=timedelta(seconds=worker.purge_grace_seconds),
+            tombstones=timedelta(seconds=worker.tombstone_seconds),
+        ),
+        close=parts.close,
+    )
+
+
+def _crews(settings: Settings, parts: Parts) -> dict[Work, Crew]:
+    worker = settings.worker
+    places = {
+        Work.FACTS: 1,
+        Work.FETCH: worker.fetch_threads,
+        Work.UPLOADS: worker.threads,
+        Work.IMPORTS: worker.threads,
+    }
+    return {
+        work: Crew(work, parts.ledger, BoundedSemaphore(number), Breaker(work.value, parts.clock), worker.lease_seconds)
+        for work, number in places.items()
+    }
+
+
+def _fetch_pictures(settings: Settings, parts: Parts, crew: Crew) -> FetchPictures:
+    fetch = settings.fetch
+    return FetchPictures(
+        parts.catalog,
+        parts.ledger,
+        parts.fetch_memory,
+        parts.fetcher,
+        parts.reader,
+        parts.blobs,
+        parts.doorbell,
+        parts.clock,
+        parts.executor,
+        crew,
+        FetchRules(fetch.tries, timedelta(seconds=fetch.backoff_seconds), timedelta(seconds=fetch.fresh_seconds)),
+        settings.worker.lease_seconds,
+    )

@@ -1,0 +1,146 @@
+"""Pictures -> vectors, each content once: never what the index holds already, whoever's product it is of.
+
+Vectors are shared between merchants, access is not: a vector says nothing of who else has the picture.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backend.domain.picture import Pixels, Vector
+from backend.errors import (
+    ImageNotFound,
+    ModelUnavailable,
+    PictureMissing,
+    ShelfsightError,
+    Unavailable,
+    UnreadableImage,
+)
+from backend.ports import BlobStore, Embedder, PictureReader, VectorStore
+
+log = logging.getLogger(__name__)
+
+RECENT_VECTORS = 4_096
+"""Vectors kept for the moment between their computing and their being in the index: 8 MB at 512 dimensions."""
+
+Found = Vector | ShelfsightError
+"""A picture's vector, or why it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors by content hash, reasons by content hash, and which of the vectors the model computed for this call."""
+
+    vectors: Mapping[str, Vector]
+    refusals: Mapping[str, ShelfsightError]
+    fresh: frozenset[str]
+
+
+@dataclass(frozen=True)
+class EmbedPictures:
+    """Looks in the index, then at what other threads have in hand, and only then asks the model."""
+
+    blobs: BlobStore
+    reader: PictureReader
+    embedder: Embedder
+    vectors: VectorStore
+    batch: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _recent: OrderedDict[str, Vector] = field(default_factory=OrderedDict)
+    _under_way: dict[str, Future[Found]] = field(default_factory=dict)
+
+    def __call__(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> Embedded:
+        """`alive` is called between pictures: the caller's sign of life. Raises `Unavailable` when a part is down."""
+        missing = dict.fromkeys(content_hashes)
+        found: dict[str, Found] = dict(self.vectors.vectors_by_content(list(missing)) if missing else {})
+        mine, theirs = self._take([item for item in missing if item not in found], found)
+        try:
+            computed = self._compute(mine, alive)
+        except BaseException as err:
+            self._give_up(mine, err)
+            raise
+        self._publish(computed)
+        found.update(computed)
+        for content_hash, future in theirs.items():  # own work is done first, so two threads never wait in a circle
+            found[content_hash] = future.result()
+        return Embedded(
+            vectors={item: it for item, it in found.items() if not isinstance(it, ShelfsightError)},
+            refusals={item: it for item, it in found.items() if isinstance(it, ShelfsightError)},
+            fresh=frozenset(item for item, it in computed.items() if not isinstance(it, ShelfsightError)),
+        )
+
+    def _take(self, wanted: Sequence[str], found: dict[str, Found]) -> tuple[list[str], dict[str, Future[Found]]]:
+        """What this thread computes, and what it waits for; what was computed a moment ago goes into `found`."""
+        mine: list[str] = []
+        theirs: dict[str, Future[Found]] = {}
+        with self._lock:
+            for content_hash in wanted:
+                if content_hash in self._recent:
+                    found[content_hash] = self._recent[content_hash]
+                elif content_hash in self._under_way:
+                    theirs[content_hash] = self._under_way[content_hash]
+                else:
+                    self._under_way[content_hash] = Future()
+                    mine.append(content_hash)
+        return mine, theirs
+
+    def _publish(self, computed: Mapping[str, Found]) -> None:
+        with self._lock:
+            for content_hash, item in computed.items():
+                if not isinstance(item, ShelfsightError):
+                    self._recent[content_hash] = item
+                self._under_way.pop(content_hash).set_result(item)
+            while len(self._recent) > RECENT_VECTORS:
+                self._recent.popitem(last=False)
+
+    def _give_up(self, mine: Sequence[str], err: BaseException) -> None:
+        """Others that wait learn that it did not work out; they give their claims back and try again."""
+        told = err if isinstance(err, Unavailable) else Unavailable("another thread failed on a shared picture")
+        with self._lock:
+            for content_hash in mine:
+                self._under_way.pop(content_hash).set_exception(told)
+
+    def _compute(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> dict[str, Found]:
+        decoded: dict[str, Pixels] = {}
+        computed: dict[str, Found] = {}
+        for content_hash in content_hashes:
+            try:
+                decoded[content_hash] = self.reader.decode(self.blobs.get(content_hash), self.embedder.picture_side)
+            except UnreadableImage as err:
+                computed[content_hash] = err
+            except ImageNotFound:
+                computed[content_hash] = PictureMissing("the stored bytes are gone; upload the picture again")
+            alive()
+            if len(decoded) == self.batch:  # bounds memory: a batch of products may have 16 times as many pictures
+                computed.update(self._embedded(decoded))
+                decoded = {}
+        computed.update(self._embedded(decoded))
+        return computed
+
+    def _embedded(self, decoded: Mapping[str, Pixels]) -> dict[str, Found]:
+        """One forward pass. When it fails: the model's fault if it fails on a plain picture too, else a picture's."""
+        if not decoded:
+            return {}
+        try:
+            return dict(zip(decoded, self.embedder.embed_images(list(decoded.values())), strict=True))
+        except Unavailable:
+            raise
+        except Exception as err:
+            log.exception("embedding %d pictures failed", len(decoded))
+            self._check_model(err)
+            if len(decoded) > 1:
+                singly = (self._embedded({content_hash: pixels}) for content_hash, pixels in decoded.items())
+                return {content_hash: item for one in singly for content_hash, item in one.items()}
+            return {item: ShelfsightError(f"{type(err).__name__} while embedding; see the log") for item in decoded}
+
+    def _check_model(self, cause: Exception) -> None:
+        side = self.embedder.picture_side
+        try:
+            self.embedder.embed_images([np.full((side, side, 3), 128, np.uint8)])
+        except Exception as err:  # noqa: BLE001 - whatever it is, no picture is to blame
+            raise ModelUnavailable(f"the encoder fails on any picture: {type(err).__name__}") from cause
