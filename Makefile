@@ -12,7 +12,10 @@ TORCH_INDEX ?= $(shell $(PYTHON) -c "import urllib.request as r; u = 'https://do
 CATALOG ?=
 ARGS ?=
 
-.PHONY: demo test check format bench-encode bench-ingest clean
+SECONDS ?= 300
+SEED ?= 1
+
+.PHONY: demo test check format faults bench-encode bench-ingest bench-lanes bench-large clean
 
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
@@ -32,11 +35,20 @@ format: $(VENV)/.dev  ## bring the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+faults: $(VENV)/.dev  ## kill everything at random while writing, then count what was lost (SECONDS=300 SEED=1)
+	$(BIN)/python -m tests.faults.crasher --seconds $(SECONDS) --seed $(SEED)
+
 bench-encode: $(VENV)/.dev  ## the encoder's quality and speed
 	$(BIN)/python -m benchmarks.encoder_quality
 
 bench-ingest: $(VENV)/.dev  ## the whole way: products/s beside the bare encoder's pictures/s, and search quality over HTTP
 	$(BIN)/python -m benchmarks.end_to_end
+
+bench-lanes: $(VENV)/.dev  ## who waits for whom while a large import runs
+	$(BIN)/python -m benchmarks.lanes
+
+bench-large: $(VENV)/.dev  ## a hundred thousand rows: time, memory, reuse, the ledger's answers
+	$(BIN)/python -m benchmarks.large_import
 
 $(VENV)/.python:
 	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed; try: make PYTHON=python3.12')"
