@@ -61,6 +61,7 @@ def build(settings: Settings) -> Built:
     vectors = _vectors(settings, embedder.space, stored, truth.ledger)
     celery, doorbell = _queue(_broker_url(settings))
     reader, fetcher = _reader(settings), _fetcher(settings)
+    reader.warm_up()
     executor = ThreadPoolExecutor(settings.worker.fetch_threads * _FETCHES_PER_BATCH, thread_name_prefix="fetch")
 
     def close() -> None:

@@ -68,7 +68,9 @@ def print_progress(installation: Installation, job_id: str, before: int) -> None
     started = time.perf_counter()
     read = None
     statuses: list[float] = []
+    most = before
     while True:
+        most = max(most, memory(installation))
         job, seconds = timed(lambda: installation.get(f"/v1/jobs/{job_id}"))
         statuses.append(seconds)
         if read is None and job["total"] is not None:
@@ -79,8 +81,7 @@ def print_progress(installation: Installation, job_id: str, before: int) -> None
     total = time.perf_counter() - started
     print(f"read in {read or total:.1f} s, searchable in {total:.1f} s: {job['total'] / total:.0f} products/s")
     print(f"counts {job['counts']}, pictures {job['pictures']}")
-    after = memory(installation)
-    print(f"memory of the server: {before / MEGABYTE:.0f} MB before, high water {after / MEGABYTE:.0f} MB")
+    print(f"memory of the server: {before / MEGABYTE:.0f} MB before, high water {most / MEGABYTE:.0f} MB")
     print_times("a job's status during the import", statuses)
     questions: dict[str, Callable[[], Any]] = {
         "a job's status at the end": lambda: installation.get(f"/v1/jobs/{job_id}"),
@@ -106,9 +107,9 @@ def print_times(what: str, seconds: Sequence[float]) -> None:
 
 
 def memory(installation: Installation) -> int:
-    """The server process's largest resident set so far, in bytes (Linux)."""
+    """What the server process holds for itself, in bytes (Linux): without the pages of files it maps, the index's."""
     status = Path(f"/proc/{installation.pids()['server']}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    found = re.search(r"RssAnon:\s+(\d+) kB", status)
     return int(found[1]) * 1024 if found else 0
 
 

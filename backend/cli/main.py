@@ -171,8 +171,12 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     table.add_row("index", f"{found['index']['points']} pictures")
     queue = found["queue"]
     table.add_row(
-        "queue", f"{queue['products_due']} products and {queue['imports_due']} imports due; broker {queue['broker']}"
+        "queue",
+        f"{queue['products_due']} products and {queue['imports_due']} imports due, "
+        f"the oldest for {queue['lag_seconds'] or 0:.0f} s; broker {queue['broker']}",
     )
+    for pause in queue["paused"]:
+        table.add_row("paused", Text(f"{pause['work']}: {pause['reason']}"))
     model = found["model"]
     table.add_row("encoder", f"{model['name']}, {model['dimension']} dimensions, {model['fingerprint']}")
     table.add_row("", Text(model["reason"]))

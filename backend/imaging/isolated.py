@@ -53,6 +53,10 @@ class IsolatedReader:
         """See `backend.imaging.thumbnail.thumbnail`. Raises what `decode` raises."""
         return self._asked(data, lambda decoder: decoder.thumbnail(data, width))
 
+    def warm_up(self) -> None:
+        """Start a first decoder (0.15 s), so that the first picture does not wait for it."""
+        self._asked_once(lambda _: b"")
+
     def close(self) -> None:
         """End all decoders, once the pictures under way are done. Afterwards nothing is decoded."""
         self._closed = True

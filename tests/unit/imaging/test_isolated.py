@@ -108,6 +108,13 @@ def test_looking_at_a_header_needs_no_decoder(reader: IsolatedReader, made: list
     assert made == []
 
 
+def test_a_decoder_can_be_there_before_the_first_picture(reader: IsolatedReader, made: list[Watched]) -> None:
+    reader.warm_up()
+    assert len(made) == 1
+    reader.decode(GOOD, 30)
+    assert len(made) == 1
+
+
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
