@@ -60,6 +60,8 @@ def build(settings: Settings) -> Built:
     _warm_up(embedder)
     vectors = _vectors(settings, embedder.space, stored, truth.ledger)
     celery, doorbell = _queue(_broker_url(settings))
+    # Alone on its data directory, this process knows that nobody is in the middle of writing a file there.
+    stale_seconds = 0.0 if settings.embedded else _STALE_SECONDS
     reader, fetcher = _reader(settings), _fetcher(settings)
     reader.warm_up()
     executor = ThreadPoolExecutor(settings.worker.fetch_threads * _FETCHES_PER_BATCH, thread_name_prefix="fetch")
@@ -75,8 +77,8 @@ def build(settings: Settings) -> Built:
         jobs=truth.jobs,
         receipts=truth.receipts,
         fetch_memory=truth.fetch_memory,
-        blobs=FilesystemBlobs(settings.data_dir / "pictures"),
-        files=FilesystemImportFiles(settings.data_dir / "imports"),
+        blobs=FilesystemBlobs(settings.data_dir / "pictures", stale_seconds),
+        files=FilesystemImportFiles(settings.data_dir / "imports", stale_seconds),
         manifests=FileReader(
             max_picture_bytes=settings.limits.max_image_bytes,
             default_currency=settings.currency,
@@ -95,6 +97,7 @@ def build(settings: Settings) -> Built:
     return Built(assemble(settings, parts), celery, doorbell)
 
 
+_STALE_SECONDS = 3_600.0  # no upload pauses for an hour: a part nobody has written to for so long is dead
 _FETCHES_PER_BATCH = 8  # addresses of a batch fetched at once: threads that mostly wait for hosts
 
 

@@ -49,7 +49,7 @@ class WorkerSettings(_Group):
         2,
         ge=1,
         le=16,
-        description="Batches of uploads under way at once, and as many of imports: one decodes while another is in the model.",
+        description="Batches of uploads at once, and as many of imports: one decodes while another is in the model.",
     )
     batch: int = Field(
         32,

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import httpx
 
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
+DECODER = "backend.imaging.decoder"
+"""What the command line of a process that decodes pictures names."""
 
 
 class Installation:
@@ -59,12 +63,38 @@ class Installation:
             raise
 
     def kill(self, *names: str) -> None:
-        """SIGKILL to `server`, `broker` or `supervisor`."""
+        """SIGKILL to `server`, `broker` or `supervisor`; nothing happens to one that is just being started again."""
         pids = self.pids()
         for name in names:
-            os.kill(pids[name], signal.SIGKILL)
+            _kill(pids.get(name))
         if "supervisor" in names and self._process is not None:
             self._process.wait(10)
+
+    def kill_decoders(self) -> int:
+        """SIGKILL to the processes in which the server decodes pictures; how many there were."""
+        found = self.decoders()
+        for pid in found:
+            _kill(pid)
+        return len(found)
+
+    def decoders(self) -> list[int]:
+        """The server's children that decode pictures."""
+        server = self.pids().get("server")
+        listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        rows = (line.split(None, 2) for line in listing.splitlines())
+        return [int(row[0]) for row in rows if len(row) == 3 and int(row[1]) == server and DECODER in row[2]]
+
+    def kill_everything_and_wipe_the_broker(self) -> None:
+        """All processes at once, and what the broker keeps on disk; not started again."""
+        self.kill("supervisor", "broker", "server")
+        shutil.rmtree(self.data_dir / "broker" / "appendonlydir", ignore_errors=True)
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the server process (without the processes that decode for it)."""
+        rows = subprocess.run(
+            ["ps", "-o", "rss=", "-p", str(self.pids()["server"])], capture_output=True, text=True, check=True
+        )
+        return int(rows.stdout) * 1024
 
     def pids(self) -> dict[str, int]:
         found: dict[str, int] = json.loads((self.data_dir / "pids.json").read_text())
@@ -81,6 +111,12 @@ class Installation:
             return self.http.get(f"{self.url}/readyz").status_code == 200
         except (httpx.HTTPError, OSError, ValueError):
             return False
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request that was made for any host, byte for byte."""
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+        url = self.url + str(request.url.raw_path, "ascii")
+        return self.http.request(request.method, url, content=request.read(), headers=headers)
 
     def get(self, path: str, **parameters: Any) -> Any:
         answer = self.http.get(self.url + path, params=parameters)
@@ -122,3 +158,9 @@ class Installation:
         """Whether nothing waits."""
         queue = self.get("/v1/status")["queue"]
         return not queue["products_due"] and not queue["imports_due"]
+
+
+def _kill(pid: int | None) -> None:
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

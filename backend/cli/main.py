@@ -173,7 +173,7 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     table.add_row(
         "queue",
         f"{queue['products_due']} products and {queue['imports_due']} imports due, "
-        f"the oldest for {queue['lag_seconds'] or 0:.0f} s; broker {queue['broker']}",
+        f"the oldest for {queue['lag_seconds']:.0f} s; broker {queue['broker']}",
     )
     for pause in queue["paused"]:
         table.add_row("paused", Text(f"{pause['work']}: {pause['reason']}"))

@@ -11,7 +11,6 @@ import zipfile
 import pytest
 
 from tests import pictures
-from tests.bad_inputs.cases import CASES, KNOWN, Case
 from tests.installation import Installation
 
 pytestmark = pytest.mark.slow
@@ -45,29 +44,6 @@ def test_a_price_change_is_searchable_soon_and_a_deleted_product_is_gone_at_once
     running.wait_until(lambda: bool(running.search(photo, filter={"price": {"lte": 5}, "product_id": "way-2"})))
     running.http.delete(f"{running.url}/v1/products/way-2").raise_for_status()
     assert running.search(photo, filter={"product_id": "way-2"}) == []
-
-
-@pytest.fixture(scope="module")
-def known(running: Installation) -> Installation:
-    running.put(KNOWN, pictures.jpeg(seed=1), title="Known")
-    running.wait_until(running.settled)
-    return running
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_request_over_a_socket_gets_its_code_and_changes_nothing(known: Installation, case: Case) -> None:
-    def state() -> tuple[object, object, object]:
-        return known.get("/v1/status")["products"], known.get(f"/v1/products/{KNOWN}"), known.pids()["server"]
-
-    before = state()
-    request = case.make()
-    body = request.read()
-    headers = {name: value for name, value in request.headers.items() if name != "host"}
-    answer = known.http.request(
-        request.method, known.url + str(request.url.raw_path, "ascii"), content=body, headers=headers
-    )
-    assert (answer.status_code, answer.json()["code"]) == (case.status, case.code), answer.text
-    assert state() == before
 
 
 def test_killing_the_server_while_500_products_are_pending_loses_and_doubles_nothing(
