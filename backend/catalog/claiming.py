@@ -6,7 +6,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, exists, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    exists,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from backend.catalog.lanes import LANES
 from backend.catalog.tables import DUE, products, turns
@@ -130,8 +142,13 @@ def lease_rows(connection: Connection, rows: Rows, until: datetime) -> list[Clai
 
 _p = products.c
 _by = bindparam("by", type_=_p.due_at.type)
+# Only what was fetched in vain is to wait for a moment. Of all others the time gives the order alone: when the clock is
+# set back, what was accepted before must not wait until it has caught up.
 _WAITS: ColumnElement[bool] = (
-    DUE & (_p.lane == bindparam("in_lane")) & (_p.due_at <= _by) & or_(_p.lease.is_(None), _p.lease_until <= _by)
+    DUE
+    & (_p.lane == bindparam("in_lane"))
+    & or_(_p.fetches == literal_column("0"), _p.due_at <= _by)
+    & or_(_p.lease.is_(None), _p.lease_until <= _by)
 )
 
 

@@ -58,7 +58,7 @@ class FakeLedger:
 
     def _claimable(self, work: Work, now: datetime) -> list[Row]:
         due = (row for row in self._state.rows.values() if row.due and row.lane in LANES[work])
-        return [row for row in due if row.due_at <= now and is_free(row, now)]
+        return [row for row in due if (not row.fetches or row.due_at <= now) and is_free(row, now)]
 
     def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
         with self._state.lock:

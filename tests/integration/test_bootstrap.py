@@ -94,7 +94,7 @@ def test_an_index_keeps_its_encoder_and_reindex_changes_it(tmp_path: Path, model
     assert (space.model, due) == (other, 1)
     assert stored_space(embedded(tmp_path, "auto")) == space
     again = build(embedded(tmp_path, "auto"))
-    assert again.services.reconcile_products(Work.UPLOADS) == 1
+    assert again.services.reconcile_products(Work.IMPORTS) == 1
     assert again.services.read_status("shop").points == 1
     again.services.close()
 
