@@ -13,10 +13,10 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, TiffImagePlugin, We
 
 from backend import errors
 from backend.imaging.ending import is_cut_off
+from backend.imaging.header_cost import check_cost
 from backend.imaging.heif import heif_is_readable
 from backend.imaging.limits import PictureLimits
 from backend.imaging.signature import SIGNATURE_BYTES, foreign_name, format_of
-from backend.imaging.tiff_directory import TiffDirectory
 
 # Asked for a format it has not loaded, Image.open imports all seventy plugins, PostScript and PDF among them. It loads
 # JPEG, PNG, GIF and BMP by itself; naming the other three here keeps the rest out of the process.
@@ -101,11 +101,7 @@ def admitted_format(data: bytes, limits: PictureLimits) -> str:
 
 
 def _check_structure(picture_format: str, data: bytes, limits: PictureLimits) -> None:
-    if picture_format == "TIFF":
-        try:
-            TiffDirectory(data).check(limits.max_header_reads, limits.max_pixels)
-        except struct.error as err:
-            raise errors.TruncatedImage from err
+    check_cost(picture_format, data, limits)
     if is_cut_off(picture_format, data):
         raise errors.TruncatedImage
 
