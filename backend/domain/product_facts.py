@@ -3,10 +3,9 @@
 `product_of` checks everything and reports everything that is wrong at once, so that a caller mends a product in one go.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from backend.domain.product import AttributeValue, Product, ProductKey
@@ -32,6 +31,9 @@ MERCHANT_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 ATTRIBUTE_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 CURRENCY_PATTERN = r"[A-Z]{3}"
 
+_FINEST = Decimal(1).scaleb(-PRICE_PLACES)
+# Decimal itself also takes `1_0`, `NaN` and exponents of nine digits, which it rounds to 0 wherever it calculates.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]{1,3})?")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]"
 )  # never meant; lone surrogates cannot be stored as UTF-8
@@ -56,8 +58,9 @@ def product_of(key: ProductKey, facts: Mapping[str, object], *, default_currency
             wrong.append(FieldError(name, InvalidField.code, str(err)))
     if wrong:
         raise InvalidField("; ".join(f"{item.field}: {item.message}" for item in wrong), errors=wrong)
-    # a currency without a price would make no sense of its own, a price without a currency none at all
-    values["currency"] = values.get("currency", default_currency) if "price" in values else None
+    if "price" in values:
+        # not the other way round: a currency without a price stands by for the next one
+        values.setdefault("currency", default_currency)
     return Product(key=key, **values)
 
 
@@ -105,18 +108,21 @@ def price_of(value: object) -> Decimal:
     """An exact price from a decimal string or a JSON number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError("a price is a number or a decimal string")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a price is finite")
-    try:
-        price = Decimal(str(value).strip())  # through str: 19.99 stays 19.99 and does not become 19.989999...
-    except InvalidOperation:
-        raise ValueError(f"not a decimal number: {str(value)[:40]!r}") from None
-    if not price.is_finite() or price < 0 or price > MAX_PRICE:
+    if isinstance(value, int):
+        price = Decimal(value)  # not through str, which refuses integers of thousands of digits
+    else:
+        text = str(value).strip()  # through str: 19.99 stays 19.99 and does not become 19.989999...
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(f"not a decimal number: {text[:40]!r}")
+        price = Decimal(text)
+    if price < 0 or price > MAX_PRICE:
         raise ValueError(f"a price lies between 0 and {MAX_PRICE}")
-    exponent = price.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -PRICE_PLACES:
+    rounded = price.quantize(_FINEST)
+    if rounded != price:
         raise ValueError(f"a price has at most {PRICE_PLACES} decimals")
-    return price + 0  # -0 becomes 0
+    exponent = price.as_tuple().exponent
+    is_finer = isinstance(exponent, int) and exponent < -PRICE_PLACES
+    return (rounded if is_finer else price) + 0  # as it was written, but for zeros beyond the last place; -0 becomes 0
 
 
 def category_of(value: object) -> str:
@@ -157,7 +163,8 @@ def _attribute(name: str, value: object) -> AttributeValue:
         case bool():
             return value
         case int() | float():
-            if not math.isfinite(value) or abs(value) > 2**53:  # beyond it a double skips integers
+            # beyond 2^53 a double skips integers; NaN is not within it either, and no integer is too large to compare
+            if not -(2**53) <= value <= 2**53:
                 raise ValueError(f"{name}: a number is finite and at most 2^53")
             return value
         case str():

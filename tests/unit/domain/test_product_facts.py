@@ -25,11 +25,31 @@ def test_a_price_keeps_its_decimals_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "price", [-1, "-0.01", float("nan"), float("inf"), "1e400", "NaN", "abc", "", "1.00001", True, [1], 10**12]
+    "price",
+    [
+        *(-1, "-0.01", float("nan"), float("inf"), "1e400", "NaN", "abc", "", "1.00001", True, [1], 10**12, 10**400),
+        *("1e-999999999", "0e-999999999", "1e999999999", "1_0", "1 0", ".", "e5", "0x1", "9" * 10_000),
+        *("1." + "0" * 40 + "1", "1e-30"),
+    ],
 )
 def test_a_price_that_is_none_is_refused(price: object) -> None:
     with pytest.raises(ValueError, match=r"price|decimal"):
         price_of(price)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(" +5. ", "5"), (".5", "0.5"), ("1e2", "100"), (5, "5"), ("1.00000", "1.0000"), ("0e-900", "0.0000")],
+)
+def test_a_price_may_be_written_as_decimals_are(given: object, kept: str) -> None:
+    assert str(price_of(given)) == kept
+
+
+def test_an_integer_of_thousands_of_digits_is_refused_by_its_field() -> None:
+    for facts in ({"price": 10**5_000}, {"attributes": {"a": 10**5_000}}):
+        with pytest.raises(InvalidField) as caught:
+            product_of(KEY, facts, default_currency="EUR")
+        assert caught.value.errors[0].field == next(iter(facts))
 
 
 def test_minus_zero_is_zero() -> None:
@@ -86,6 +106,16 @@ def test_a_priced_product_gets_the_default_currency_and_an_unpriced_one_none() -
     assert product_of(KEY, {}, default_currency="CHF").currency is None
 
 
+def test_a_product_keeps_its_currency_while_it_has_no_price() -> None:
+    priced = product_of(KEY, {"price": 1, "currency": "USD"}, default_currency="EUR")
+    unpriced = patched(priced, {"price": None}, default_currency="EUR")
+    assert (unpriced.price, unpriced.currency) == (None, "USD")
+    assert patched(unpriced, {"price": "12"}, default_currency="EUR").currency == "USD"
+    assert patched(unpriced, {"currency": None}, default_currency="EUR").currency is None
+    assert patched(unpriced, {"currency": "CHF"}, default_currency="EUR").currency == "CHF"
+    assert product_of(KEY, {"currency": "USD"}, default_currency="EUR").currency == "USD"
+
+
 def test_facts_survive_the_round_trip() -> None:
     product = product_of(
         KEY, {"title": "A", "price": "5.50", "attributes": {"sizes": ["S", "M"], "new": True}}, default_currency="EUR"
@@ -99,12 +129,22 @@ def test_a_patch_replaces_removes_and_merges() -> None:
     )
     patch = {"title": "B", "price": None, "attributes": {"color": None, "cut": "slim"}}
     changed = patched(product, patch, default_currency="EUR")
-    assert (changed.title, changed.price, changed.currency) == ("B", None, None)
+    assert (changed.title, changed.price, changed.currency) == ("B", None, "EUR")
     assert changed.attributes == {"size": "S", "cut": "slim"}
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"a": float("nan")}, {"a": {"b": 1}}, {"a": [1]}, {"a": 2**60}, {"a": "\ud800"}, [1]]
+    "attributes",
+    [
+        {"a": float("nan")},
+        {"a": {"b": 1}},
+        {"a": [1]},
+        {"a": 2**60},
+        {"a": -(10**400)},
+        {"a": 1e300},
+        {"a": "\ud800"},
+        [1],
+    ],
 )
 def test_attributes_no_engine_could_filter_by_are_refused(attributes: object) -> None:
     with pytest.raises(InvalidField):
