@@ -83,10 +83,12 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """The place after a chain of sub-blocks: beyond the data's end where one of them is cut."""
+    """The place after a chain of sub-blocks and its terminator: beyond the data's end where a block is cut."""
     for _ in range(_MOST_STEPS):
-        if at >= len(data) or not data[at]:
-            break
+        if at >= len(data):
+            return at  # a block is cut, or only the terminator is missing: no pixel of that
+        if not data[at]:
+            return at + 1
         at += 1 + data[at]
     return at
 

@@ -91,3 +91,12 @@ def test_the_rows_a_bitmap_promises_must_be_there_whatever_its_size_field_says()
     assert inspect(bytes(data), LIMITS).format == "BMP"
     with pytest.raises(errors.TruncatedImage):
         inspect(bytes(data[:-1]), LIMITS)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_cut_gif_with_extensions_before_its_picture_is_refused_at_once(share: float) -> None:
+    data = pictures.encode(pictures.photo(120, 90).quantize(64), "GIF", transparency=0, duration=100)
+    descriptor = data.index(b"\x2c" + bytes(4))
+    assert data.index(b"\x21\xf9\x04") < descriptor
+    assert not is_cut_off("GIF", data)
+    assert is_cut_off("GIF", data[: descriptor + int(share * (len(data) - descriptor))])
