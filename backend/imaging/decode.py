@@ -32,14 +32,17 @@ def decode(data: bytes, min_side: int, limits: PictureLimits) -> Pixels:
     original is). Damaged EXIF, XMP and colour profiles are ignored (but libavif refuses an AVIF with damaged EXIF).
 
     Raises `errors.UnreadableImage` or a subclass, as `inspect` does, and for damage that shows only in the pixels. A
-    file that ends early is refused, never completed with grey.
+    file that ends early is refused, not completed with grey. What somebody closed properly after half of its rows (a
+    JPEG with an end marker there, a PNG whose compressed data end there) does not end early, and libjpeg and Pillow do
+    complete it: to notice would take unpacking it twice.
     """
     with opened(data, limits) as stored:
         # A JPEG is decoded at 1/2, 1/4 or 1/8 right in the inverse DCT: that saves most of the time and the memory.
         # Other formats know no such thing and ignore it.
-        stored.draft(None, (min_side, min_side))
+        shrunk = stored.draft(None, (min_side, min_side))
         stored.load()
-        check_size(stored.size, limits)  # a HEIC's header may promise another size than its pixels have
+        if shrunk is None:  # a HEIC's header may promise another size than its pixels have
+            check_size(stored.size, limits)
         turn = _TURNS.get(_orientation(stored))
         picture = to_srgb(_reduced(to_eight_bits(stored), min_side), limits.max_profile_bytes)
         if turn is not None:

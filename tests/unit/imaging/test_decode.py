@@ -7,7 +7,9 @@ from PIL import Image
 from backend import errors
 from backend.domain.picture import Pixels
 from backend.imaging.decode import decode
+from backend.imaging.inspect import inspect
 from backend.imaging.limits import PictureLimits
+from backend.imaging.thumbnail import thumbnail
 from tests import pictures
 
 LIMITS = PictureLimits()
@@ -175,3 +177,11 @@ def test_a_uniform_picture_is_decoded_like_any_other() -> None:
     for mode, colour in (("RGB", "black"), ("RGB", "white"), ("RGBA", (0, 0, 0, 0))):
         pixels = decode(pictures.encode(Image.new(mode, (64, 64), colour), "PNG"), 64, LIMITS)
         assert len(np.unique(pixels)) == 1
+
+
+def test_what_is_large_enough_in_the_header_is_so_for_the_decoder() -> None:
+    limits = PictureLimits(min_side=300)
+    for data in (pictures.jpeg(500, 500), pictures.png(500, 500)):
+        inspect(data, limits)
+        assert min(decode(data, 224, limits).shape[:2]) >= 224
+        assert thumbnail(data, 100, limits).startswith(b"\xff\xd8")
