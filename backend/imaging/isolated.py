@@ -101,8 +101,12 @@ class IsolatedReader:
         """
         with self._starting:
             if self._starter is None:
-                self._starter = threading.Thread(target=self._start_wanted, name="decoder-starter", daemon=True)
-                self._starter.start()
+                starter = threading.Thread(target=self._start_wanted, name="decoder-starter", daemon=True)
+                try:
+                    starter.start()
+                except RuntimeError as err:  # as many threads as the system allows; the next caller tries again
+                    raise errors.Unavailable(f"No decoder can be started: {err}") from err
+                self._starter = starter
         wanted: Future[DecoderProcess] = Future()
         self._wanted.put(wanted)
         return wanted.result()

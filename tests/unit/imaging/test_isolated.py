@@ -168,7 +168,12 @@ def test_a_picture_that_needs_too_much_memory_is_refused_and_the_decoder_goes_on
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"), [("process limit", "temporarily unavailable"), ("a broken installation", "exit status 1")]
+    ("trouble", "said"),
+    [
+        ("process limit", "temporarily unavailable"),
+        ("a broken installation", "exit status 1"),
+        ("no thread", "new thread"),
+    ],
 )
 def test_no_decoder_to_be_had_is_not_the_pictures_fault(
     reader: IsolatedReader, trouble: str, said: str, monkeypatch: pytest.MonkeyPatch
@@ -176,9 +181,14 @@ def test_no_decoder_to_be_had_is_not_the_pictures_fault(
     def full(*_: object, **__: object) -> None:
         raise BlockingIOError("Resource temporarily unavailable")
 
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
     with monkeypatch.context() as trial:
         if trouble == "process limit":
             trial.setattr(subprocess, "Popen", full)
+        elif trouble == "no thread":
+            trial.setattr(threading.Thread, "start", no_thread)
         else:
             trial.setattr(sys, "executable", shutil.which("false"))
         for _ in range(3):  # more often than there are places: none may be lost
