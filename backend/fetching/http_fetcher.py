@@ -76,9 +76,12 @@ class HttpPictureFetcher:
     def fetch(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """The bytes, or None when the host says that they are the same as with these validators.
 
+        Validators go to the address itself and come from there only: a redirect may lead to another picture next time,
+        on a host where the same validators are that picture's, and "not modified" would keep the old one for good.
+
         Raises `UnfetchablePicture` of every kind, and `ImageTooLarge`.
         """
-        address = self._rules.admit(url)
+        asked = address = self._rules.admit(url)
         self._deadline.begin()
         validators = {"If-None-Match": _sendable(etag), "If-Modified-Since": _sendable(last_modified)}
         conditions = {name: value for name, value in validators.items() if value}
@@ -86,8 +89,8 @@ class HttpPictureFetcher:
             with self._turns.turn(address.host):
                 answer = self._ask(address, conditions)
             if isinstance(answer, Fetched):
-                return answer
-            address = self._redirected(address, answer)
+                return answer if address == asked else Fetched(answer.data, None, None)
+            address, conditions = self._redirected(address, answer), {}
         raise TooManyRedirects(f"more than {self._max_redirects} redirects")
 
     def close(self) -> None:

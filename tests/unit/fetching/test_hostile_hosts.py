@@ -168,17 +168,27 @@ def test_no_redirect_is_followed_where_none_is_allowed(make: Make) -> None:
         assert host.requests["/cup"] == 0
 
 
-def test_validators_go_along_with_redirects_and_nothing_else_does(make: Make) -> None:
-    cookie = {"Location": "/cup", "Set-Cookie": "a=b"}
-    with Host({"/": status(302, cookie), "/cup": picture(CUP, etag='"1"')}) as host:
+def test_a_request_carries_validators_and_nothing_else_of_what_was_before(make: Make) -> None:
+    with Host({"/": picture(CUP, etag='"1"'), "/moved": status(302, {"Location": "/", "Set-Cookie": "a=b"})}) as host:
         fetcher = local(make, host, user_agent="Shelfsight/test")
-        known = fetcher.fetch(host.url("/"))
-        assert known == Fetched(CUP, '"1"', None)
+        for path in ("/moved", "/"):
+            fetcher.fetch(host.url(path))
         assert fetcher.fetch(host.url("/"), etag='"1"') == Fetched(None, '"1"', None)
         sent = {"host", "user-agent", "accept", "accept-encoding"}
-        assert [set(headers) - sent for headers in host.asked] == [set(), set(), {"if-none-match"}, {"if-none-match"}]
+        assert [set(headers) - sent for headers in host.asked] == [set(), set(), set(), {"if-none-match"}]
         assert {headers["user-agent"] for headers in host.asked} == {"Shelfsight/test"}
         assert {headers["accept"] for headers in host.asked} == {"image/*"}
+
+
+def test_a_redirect_that_leads_to_another_picture_is_not_taken_for_unchanged(make: Make) -> None:
+    date = "Mon, 02 Jun 2025 10:00:00 GMT"
+    other = picture(b"lamp" * 100, etag='"1"', last_modified=date)  # of two hosts, or by the same clock
+    with Host({"/": redirect("/cup"), "/cup": picture(CUP, etag='"1"', last_modified=date), "/lamp": other}) as host:
+        fetcher = local(make, host)
+        assert fetcher.fetch(host.url("/")) == Fetched(CUP, None, None)
+        host.behaviours["/"] = redirect("/lamp")
+        for known in ({"etag": '"1"'}, {"last_modified": date}):
+            assert fetcher.fetch(host.url("/"), **known) == Fetched(b"lamp" * 100, None, None)
 
 
 @pytest.mark.parametrize("etag", ['"1"\r\nX-Injected: 1', '"\x00"', '"ü"', '"' + "1" * 5_000 + '"'])
