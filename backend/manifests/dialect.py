@@ -6,8 +6,8 @@ from typing import Protocol
 
 from backend.domain.importing import ImportMode, ImportOptions
 from backend.domain.product_facts import shown
-from backend.errors import FieldError, InvalidInput, InvalidMapping, MissingColumn
-from backend.manifests.draft import Draft
+from backend.errors import FieldError, InvalidMapping, MissingColumn
+from backend.manifests.draft import Draft, reason_of
 from backend.manifests.google import Google
 from backend.manifests.record import Record
 from backend.manifests.shopify import Shopify
@@ -66,12 +66,12 @@ class Products:
             if head.error is not None:
                 raise head.error
             draft = self.dialect.draft(group)
-        except InvalidInput as err:
-            return Draft(head.line, head.get(self.dialect.id_column) or None, error=err)
-        if not isinstance(self.dialect, Template):
-            # an export lists every picture there is; what a person wrote by our template is refused when it is too much
-            draft = replace(draft, pictures=draft.pictures[: self.max_pictures])
-        return draft.overlaid(self.overlay.draft(group[:1])) if self.overlay else draft
+            if not isinstance(self.dialect, Template):
+                # an export lists every picture there is; of our template, too many are refused, as a person chose them
+                draft = replace(draft, pictures=draft.pictures[: self.max_pictures])
+            return draft.overlaid(self.overlay.draft(group[:1])) if self.overlay else draft
+        except Exception as err:  # noqa: BLE001 - see reason_of
+            return Draft(head.line, head.get(self.dialect.id_column) or None, error=reason_of(err))
 
 
 def table_dialect(header: Sequence[str], options: ImportOptions) -> tuple[Dialect, Template | None]:

@@ -1,12 +1,15 @@
 """What a record says of a product, before and after it is checked by the rules of `domain.product_facts`."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from backend.domain.importing import ImportMode, PictureRef, Row
 from backend.domain.product import ProductKey
 from backend.domain.product_facts import product_id_of, product_of, shown
-from backend.errors import FieldError, InvalidInput
+from backend.errors import FieldError, InvalidInput, ShelfsightError
+
+log = logging.getLogger(__name__)
 
 _DETAIL = 500  # characters of a message worth keeping: it may repeat what the file says
 
@@ -44,11 +47,26 @@ def row_of(number: int, draft: Draft, *, merchant: str, default_currency: str, m
             raise draft.error
         key = ProductKey(merchant, product_id_of(name))
         product = product_of(key, draft.facts, default_currency=default_currency)
-    except InvalidInput as err:
-        return Row(number, product_id, error=_told(err), line=draft.line)
+    except Exception as err:  # noqa: BLE001 - see reason_of
+        return Row(number, product_id, error=_told(reason_of(err)), line=draft.line)
     if mode is ImportMode.PATCH:
         return Row(number, product_id, patch=draft.facts, line=draft.line)
     return Row(number, product_id, product, draft.pictures, line=draft.line)
+
+
+def reason_of(err: Exception) -> InvalidInput:
+    """Why a row is refused. What nobody foresaw refuses its row too: raised, it would hold up the import for ever, as
+    every turn begins at that row again.
+    """
+    if isinstance(err, InvalidInput):
+        return err
+    log.error("a row could not be read", exc_info=err)
+    return _Unforeseen()
+
+
+class _Unforeseen(InvalidInput):
+    code = ShelfsightError.code
+    mend = ShelfsightError.mend
 
 
 def picture_ref(text: str) -> PictureRef:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from backend.domain.importing import PictureRef
 from backend.domain.product_facts import FACTS, shown
 from backend.errors import FieldError, InvalidField, InvalidInput, InvalidJsonLines, UnknownField
-from backend.manifests.draft import Draft, picture_ref
+from backend.manifests.draft import Draft, picture_ref, reason_of
 from backend.manifests.template import ATTRIBUTE_PREFIX
 
 _FIELDS = ("product_id", "images", *FACTS)
@@ -43,8 +43,8 @@ class JsonProducts:
             fields = json_object(text)
             product_id = fields.get(self.columns.get("product_id", "product_id"))
             return _draft_of(line, self._named(fields))
-        except InvalidInput as err:
-            return Draft(line, product_id, error=err)
+        except Exception as err:  # noqa: BLE001 - see reason_of
+            return Draft(line, product_id, error=reason_of(err))
 
     def _named(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The object by a product's own names. Raises `UnknownField`."""
