@@ -1,20 +1,29 @@
 """What shop systems write in a cell, as Shelfsight keeps it: text of HTML, category paths, names of attributes."""
 
+import contextlib
 import html
 import re
 
 from backend.domain.product_facts import price_of
+from backend.errors import InvalidField
 
+MAX_MARKUP = 1_000_000  # fifty times the longest description; an item of a feed may be as large as a picture
 MAX_LISTED = 50  # values of one attribute; `domain.product_facts` admits no more
 
-_TAG = re.compile(
-    r"<(/?)([a-zA-Z][a-zA-Z0-9]*|!|\?)[^<>]*>"
-)  # stops at the next '<', so its time grows with the length
+# These keep what they took (possessive) and stop at the next '<', or begin at a blank only where none is before it: so
+# no letter is read again and the time grows with the length. One that read back would hold the whole process up.
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+|!|\?)[^<>]*+>")
+_BEFORE_ADDRESS = re.compile(r"(?<!\\),\s*+(?=https?://)|(?<!\s)\s++(?=https?://)")
 _UNREAD = ("script", "style")
 
 
 def text_of(markup: str) -> str:
-    """The text of an HTML fragment, blanks collapsed: each tag is one, scripts and styles are left out."""
+    """The text of an HTML fragment, blanks collapsed: each tag is one, scripts and styles are left out.
+
+    Raises `InvalidField` for one of more than `MAX_MARKUP` characters.
+    """
+    if len(markup) > MAX_MARKUP:
+        raise InvalidField(f"description: more than {MAX_MARKUP:,} characters of HTML", field="description")
     parts: list[str] = []
     at, inside = 0, ""
     for tag in _TAG.finditer(markup):
@@ -27,7 +36,10 @@ def text_of(markup: str) -> str:
             inside = ""
         at = tag.end()
     parts.append("" if inside else markup[at:])
-    return " ".join(html.unescape(" ".join(parts)).split())
+    text = " ".join(parts)
+    with contextlib.suppress(ValueError):  # a character's number of thousands of digits: nobody's text, and left so
+        text = html.unescape(text)
+    return " ".join(text.split())
 
 
 def category_path(text: str) -> str:
@@ -55,8 +67,9 @@ def cell_list(cell: str) -> list[str]:
 
 def pictures_in(cell: str) -> list[str]:
     """The pictures of a comma-separated cell. Addresses may hold commas, so there only a new address ends one."""
-    pattern = r",\s*(?=https?://)|\s+(?=https?://)" if "://" in cell else ","
-    return [part.strip() for part in re.split(pattern, cell) if part.strip()]
+    if "://" not in cell:
+        return cell_list(cell)
+    return [part for piece in _BEFORE_ADDRESS.split(cell) if (part := piece.replace("\\,", ",").strip())]
 
 
 def lowest_price(cells: list[str]) -> str | None:
