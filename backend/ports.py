@@ -363,7 +363,10 @@ class Ledger(Protocol):
         ...
 
     def mark_all_due(self) -> int:
-        """Make every live product due again, and every deleted one settled: the index is to be rebuilt. How many."""
+        """Make every live product due again, and every delete the index may not have followed. How many.
+
+        For an index that is built anew, or that lost a part: what is left of it may still hold what was deleted.
+        """
         ...
 
 
@@ -384,6 +387,10 @@ class Jobs(Protocol):
         Raises `errors.Conflict` when the lease was lost or the import was cancelled, `errors.StaleRows` when a product
         has moved on from the version a row expects; nothing was changed then.
         """
+        ...
+
+    def renew_import(self, claim: ImportClaim, lease_seconds: float) -> None:
+        """Hold an import for longer, from now on. Raises `errors.Conflict` when the lease was lost."""
         ...
 
     def fail_import(self, claim: ImportClaim, code: str, detail: str) -> None:

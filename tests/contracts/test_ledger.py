@@ -406,10 +406,12 @@ class TestDropped:
             lose_worker(store)
         assert (read(store).code, read(store).dropped) == (Poison.code, (content_hash("a"),))
 
-    def test_a_new_index_has_nothing_to_bury(self, store: Store) -> None:
-        store.upload(change("p-1", pictures=(picture("a"),)), change("gone", row=2))
-        store.upload(change("p-1", pictures=(picture("b"),)), deletion("gone", row=2))
+    def test_an_index_that_is_to_be_mended_may_still_hold_them(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)), change("gone", pictures=(picture("b"),), row=2))
+        store.upload(change("p-1", pictures=(picture("c"),)), deletion("gone", row=2))
         store.ledger.mark_all_due()
+        assert (read(store).dropped, read(store, "gone").dropped) == ((content_hash("a"),), (content_hash("b"),))
+        store.settle_all()
         assert read(store).dropped == read(store, "gone").dropped == ()
 
 
@@ -591,14 +593,21 @@ class TestMarkAllDue:
             assert record.pictures == pictures
         assert store.settle_all() == 2
 
-    def test_a_delete_that_waited_or_failed_is_done_as_the_new_index_never_had_it(self, store: Store) -> None:
-        store.upload(change("waits"), change("failed", row=2))
+    def test_a_delete_that_waited_or_failed_is_due_and_hidden_until_the_index_followed_it(self, store: Store) -> None:
+        store.upload(change("waits"), change("failed", row=2), change("followed", row=3))
+        store.settle_all()
+        store.upload(deletion("followed"), kind=JobKind.DELETE)
         store.settle_all()
         store.upload(deletion("failed"), kind=JobKind.DELETE)
         store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim(work=Work.FACTS)])
         [accepted] = store.upload(deletion("waits"), kind=JobKind.DELETE)
-        assert store.ledger.mark_all_due() == 0
-        assert store.ledger.due() == 0
+        store.claim(work=Work.FACTS)
+        assert store.ledger.mark_all_due() == 2
+        assert sorted(store.catalog.deleted_but_indexed("shop", 10)) == ["failed", "waits"]
+        assert store.states(accepted.job_id) == [(1, ItemState.PENDING)]
+        claims = store.claim(work=Work.FACTS)
+        assert [(claim.key.product_id, claim.attempts) for claim in claims] == [("waits", 1), ("failed", 1)]
+        store.ledger.settle([Outcome(claim) for claim in claims])
         assert store.catalog.deleted_but_indexed("shop", 10) == []
         assert store.states(accepted.job_id) == [(1, ItemState.DELETED)]
         assert store.finished(accepted)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from backend.domain.fairness import Turns, after, shares
-from backend.domain.job import ItemState
 from backend.domain.work import Backlog, Claim, Fetching, Outcome, Work
 from tests.fakes.catalog_rows import LANES, JobRow, Lane, Row, is_free, lane_of, unjudged
 from tests.fakes.catalog_state import CatalogState
@@ -126,17 +125,15 @@ class FakeLedger:
 
     def mark_all_due(self) -> int:
         with self._state.lock:
-            now = self._state.clock()
+            now, marked = self._state.clock(), 0
             for row in self._state.rows.values():
+                record = row.record
+                if record.deleted and not row.due and not record.code:
+                    continue
+                kept = tuple(unjudged(it) if it.content_hash else it for it in record.pictures)
                 row.unlease(attempts=0)
-                row.notes = {}
-                record = replace(row.record, code=None, detail=None)
-                if record.deleted:
-                    row.record = replace(record, indexed_version=record.version)
-                    self._state.end_item(row.key, ItemState.DELETED)
-                else:
-                    kept = (unjudged(it) if it.content_hash else it for it in record.pictures)
-                    row.due_at = row.due_at if row.due else now
-                    row.record = replace(record, indexed_version=0, pictures=tuple(kept))
-                    row.lane = lane_of(row.record.pictures, imported=True)
-            return sum(not row.record.deleted for row in self._state.rows.values())
+                row.due_at = row.due_at if row.due else now
+                row.record = replace(record, indexed_version=0, pictures=kept, code=None, detail=None)
+                row.lane = Lane.FACTS if record.deleted else lane_of(kept, imported=True)
+                marked += 1
+            return marked
