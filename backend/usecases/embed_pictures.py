@@ -6,8 +6,8 @@ Vectors are shared between merchants, access is not: a vector says nothing of wh
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,8 +28,14 @@ log = logging.getLogger(__name__)
 RECENT_VECTORS = 4_096
 """Vectors kept for the moment between their computing and their being in the index: 8 MB at 512 dimensions."""
 
+WAITING_SECONDS = 1.0
+"""Between two signs of life of who waits for another thread's picture. A lease lasts for a minute."""
+
 Found = Vector | ShelfsightError
 """A picture's vector, or why it has none."""
+
+Promises = Mapping[str, Future[Found]]
+"""Content hash -> what will be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +61,25 @@ class EmbedPictures:
     _under_way: dict[str, Future[Found]] = field(default_factory=dict)
 
     def __call__(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> Embedded:
-        """`alive` is called between pictures: the caller's sign of life. Raises `Unavailable` when a part is down."""
+        """`alive` is called between pictures and while waiting for another thread's: the caller's sign of life.
+
+        Raises `Unavailable` when a part is down.
+        """
         missing = dict.fromkeys(content_hashes)
         found: dict[str, Found] = dict(self.vectors.vectors_by_content(list(missing)) if missing else {})
         mine, theirs = self._take([item for item in missing if item not in found], found)
+        computed: dict[str, Found] = {}
         try:
-            computed = self._compute(mine, alive)
+            for part in self._computed(list(mine), alive):
+                self._publish(part)  # at once: who waits for one of these need not wait for the whole batch
+                computed.update(part)
         except BaseException as err:
             self._give_up(mine, err)
             raise
-        self._publish(computed)
         found.update(computed)
         for content_hash, future in theirs.items():  # own work is done first, so two threads never wait in a circle
+            while not wait([future], timeout=WAITING_SECONDS).done:
+                alive()
             found[content_hash] = future.result()
         return Embedded(
             vectors={item: it for item, it in found.items() if not isinstance(it, ShelfsightError)},
@@ -74,9 +87,9 @@ class EmbedPictures:
             fresh=frozenset(item for item, it in computed.items() if not isinstance(it, ShelfsightError)),
         )
 
-    def _take(self, wanted: Sequence[str], found: dict[str, Found]) -> tuple[list[str], dict[str, Future[Found]]]:
+    def _take(self, wanted: Sequence[str], found: dict[str, Found]) -> tuple[Promises, Promises]:
         """What this thread computes, and what it waits for; what was computed a moment ago goes into `found`."""
-        mine: list[str] = []
+        mine: dict[str, Future[Found]] = {}
         theirs: dict[str, Future[Found]] = {}
         with self._lock:
             for content_hash in wanted:
@@ -85,8 +98,7 @@ class EmbedPictures:
                 elif content_hash in self._under_way:
                     theirs[content_hash] = self._under_way[content_hash]
                 else:
-                    self._under_way[content_hash] = Future()
-                    mine.append(content_hash)
+                    mine[content_hash] = self._under_way[content_hash] = Future()
         return mine, theirs
 
     def _publish(self, computed: Mapping[str, Found]) -> None:
@@ -98,29 +110,30 @@ class EmbedPictures:
             while len(self._recent) > RECENT_VECTORS:
                 self._recent.popitem(last=False)
 
-    def _give_up(self, mine: Sequence[str], err: BaseException) -> None:
+    def _give_up(self, mine: Promises, err: BaseException) -> None:
         """Others that wait learn that it did not work out; they give their claims back and try again."""
         told = err if isinstance(err, Unavailable) else Unavailable("another thread failed on a shared picture")
         with self._lock:
-            for content_hash in mine:
-                self._under_way.pop(content_hash).set_exception(told)
+            for content_hash, future in mine.items():
+                if not future.done():
+                    self._under_way.pop(content_hash, None)
+                    future.set_exception(told)
 
-    def _compute(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> dict[str, Found]:
+    def _computed(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> Iterator[dict[str, Found]]:
+        """All of them, in parts: bounds memory, for a batch of products may have 16 times as many pictures."""
         decoded: dict[str, Pixels] = {}
-        computed: dict[str, Found] = {}
         for content_hash in content_hashes:
             try:
                 decoded[content_hash] = self.reader.decode(self.blobs.get(content_hash), self.embedder.picture_side)
             except UnreadableImage as err:
-                computed[content_hash] = err
+                yield {content_hash: err}
             except ImageNotFound:
-                computed[content_hash] = PictureMissing("the stored bytes are gone; upload the picture again")
+                yield {content_hash: PictureMissing("the stored bytes are gone; upload the picture again")}
             alive()
-            if len(decoded) == self.batch:  # bounds memory: a batch of products may have 16 times as many pictures
-                computed.update(self._embedded(decoded))
+            if len(decoded) == self.batch:
+                yield self._embedded(decoded)
                 decoded = {}
-        computed.update(self._embedded(decoded))
-        return computed
+        yield self._embedded(decoded)
 
     def _embedded(self, decoded: Mapping[str, Pixels]) -> dict[str, Found]:
         """One forward pass. When it fails: the model's fault if it fails on a plain picture too, else a picture's."""
