@@ -61,7 +61,7 @@ class Shopify:
     @staticmethod
     def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
         """The lines of each handle, which the export writes one after another."""
-        return grouped(records, lambda first, line: "" != first.get("handle") == line.get("handle"))
+        return grouped(records, lambda first, line: "" != first.get("handle") == line.get("handle"), _is_first)
 
     @staticmethod
     def draft(group: list[Record]) -> Draft:
@@ -80,6 +80,11 @@ class Shopify:
         return Draft(head.line, head.get("handle"), known, tuple(picture_ref(name) for name in _pictures(group)))
 
 
+def _is_first(line: Record) -> bool:
+    """Only the first line of a product has its title, where the table has titles at all."""
+    return "title" not in line.index or line.get("title") != ""
+
+
 def _in_stock(group: list[Record]) -> bool | None:
     """Whether it can be bought: published, and a variant is there, is not counted, or is sold beyond what is there."""
     head = group[0]
@@ -89,11 +94,17 @@ def _in_stock(group: list[Record]) -> bool | None:
     if not variants or "variant inventory qty" not in head.index:
         return None
     return any(
-        (not line.get("variant inventory tracker") and not line.get("variant inventory qty"))
+        not _is_counted(line)
         or line.get("variant inventory policy").lower() in ("continue", "true")
         or _quantity(line.get("variant inventory qty")) > 0
         for line in variants
     )
+
+
+def _is_counted(line: Record) -> bool:
+    """By its tracker; a table without that column counts what has a quantity."""
+    tracker = "variant inventory tracker"
+    return line.get(tracker if tracker in line.index else "variant inventory qty") != ""
 
 
 def _quantity(cell: str) -> int:

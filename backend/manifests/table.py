@@ -14,6 +14,7 @@ MAX_ROW_CHARS = 4_000_000  # a description has at most 20,000; csv itself admits
 
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _LINE_ENDS = ("\n", "\r")
+_PASSED = 1 << 16  # characters at once of what is passed over
 _BOM_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -32,7 +33,7 @@ class Table:
         """The records below the header, by the names `column` makes of the header's. Empty lines are none."""
         index = {column(name): at for at, name in enumerate(self.header) if name}
         while True:
-            self._lines.used = 0
+            self._lines.begin_row()
             line = self._lines.number + 1
             try:
                 cells = next(self._reader)
@@ -40,6 +41,10 @@ class Table:
                 return
             except csv.Error as err:
                 yield Record(line, error=InvalidCsv(f"line {self._lines.number}: {err}"))
+                if (
+                    self._lines.used > csv.field_size_limit()
+                ):  # too large, not wrongly quoted: its quotes can be counted
+                    self._lines.pass_to_closing_quote()
                 continue
             if cells:
                 yield self._record(line, cells, index)
@@ -74,12 +79,26 @@ class Table:
 
 
 class _Lines:
-    """Lines for csv, which reads as many as a row has. `used`: characters of the row so far."""
+    """Lines for csv, which reads as many as a row has. `used`: characters of the row so far, at least."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self.number = 0
         self.used = 0
+        self._is_quoted = False
+
+    def begin_row(self) -> None:
+        """Count anew."""
+        self.used, self._is_quoted = 0, False
+
+    def pass_to_closing_quote(self) -> None:
+        """Pass over the lines that are still inside a quoted cell, which are no rows."""
+        while self._is_quoted and (line := self._text.readline(_PASSED)):
+            self.number += line.endswith(_LINE_ENDS)
+            self._follow(line)
+
+    def _follow(self, line: str) -> None:
+        self._is_quoted ^= line.count('"') % 2 == 1  # a quote inside quotes is doubled
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -89,9 +108,11 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        self._follow(line)
         self.used += len(line)
         if self.used > MAX_ROW_CHARS:
             while line and not line.endswith(_LINE_ENDS):
-                line = self._text.readline(1 << 16)
+                line = self._text.readline(_PASSED)
+                self._follow(line)
             raise csv.Error(f"a row of more than {MAX_ROW_CHARS} characters")
         return line

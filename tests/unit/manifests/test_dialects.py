@@ -61,6 +61,7 @@ def test_the_lines_of_a_handle_are_one_product() -> None:
         ("true", "shopify", "0", "continue", "active", True),
         ("true", "shopify", "1", "deny", "active", True),
         ("true", "", "", "deny", "active", True),
+        ("true", "", "0", "deny", "active", True),
         ("false", "shopify", "1", "deny", "active", False),
         ("true", "shopify", "1", "deny", "draft", False),
         ("true", "shopify", "1", "deny", "archived", False),
@@ -71,6 +72,11 @@ def test_a_product_is_in_stock_when_it_can_be_bought(
 ) -> None:
     [row] = shopify(f"a,A,,,,,,{published},,x,,,,{tracker},{quantity},{policy},5,https://a/1.jpg,1,,{status}")
     assert product(row).in_stock is in_stock
+
+
+def test_without_a_column_of_trackers_an_empty_quantity_is_not_counted() -> None:
+    table = "Handle,Title,Variant Price,Variant Inventory Qty\na,A,5,0\nb,B,5,\nc,C,5,2\n"
+    assert [product(row).in_stock for row in rows(FileForm.CSV, table)] == [False, True, True]
 
 
 def test_the_columns_of_the_new_template_mean_the_same() -> None:
@@ -102,6 +108,29 @@ def test_a_bad_line_does_not_part_its_neighbours_and_a_bad_product_fails_alone()
     assert len(places(found[1])) == 2
     assert [row.product_id for row in found] == [None, "a", "b", "c", "größe", None, "e"]
     assert found[-1].pictures == ()  # a product without pictures is refused where pictures are kept
+
+
+def test_a_product_whose_first_line_was_refused_is_refused_with_it() -> None:
+    found = shopify(
+        "a,A,,,,,,true,,S,,,,shopify,1,deny,5,https://a/1.jpg,1,,",
+        "b,B,too few",
+        "b,,,,,,,,,M,,,,shopify,1,deny,4,https://a/2.jpg,2,,",
+        "b,,,,,,,,,L,,,,shopify,1,deny,4,https://a/2.jpg,2,,",
+        "c,,,,,,,true,,S,,,,shopify,1,deny,5,https://a/1.jpg,1,,",  # whose first line says nothing of itself
+        "d,too few",
+        "e,E,,,,,,true,,S,,,,shopify,1,deny,5,https://a/1.jpg,1,,",
+    )
+    assert [(row.product_id, row.line) for row in found] == [
+        *((None, 3), ("a", 2), ("b", 4), (None, 7), ("c", 6), ("e", 8))  # what cannot be read does not wait for a group
+    ]
+    assert codes(found) == ["csv_invalid", None, "csv_invalid", "csv_invalid", None, None]
+    assert found[2].error is not None
+    assert "its first line" in found[2].error.detail
+
+
+def test_a_table_without_titles_has_no_first_lines_to_miss() -> None:
+    table = "Handle,Variant Price\na,too,many\na,5\na,4\n"
+    assert codes(rows(FileForm.CSV, table)) == ["csv_invalid", None]
 
 
 def test_only_as_many_pictures_are_taken_as_a_product_may_have() -> None:

@@ -105,6 +105,13 @@ def test_a_cell_of_ten_megabytes_refuses_its_row() -> None:
         assert codes(found) == [None, "csv_invalid", None]
 
 
+def test_after_a_cell_that_is_too_large_reading_goes_on_behind_its_quote() -> None:
+    for huge in ("x" * 140_000, "x" * (MAX_ROW_CHARS + 10), "x\n" * 80_000, "x\n" * MAX_ROW_CHARS):
+        found = rows(CSV, f'product_id,title,image\nA,"<img ""{huge}"">\nZ,""1"",a.jpg\nend",a.jpg\nC,ok,a.jpg\n')
+        assert codes(found) == ["csv_invalid", None]
+        assert found[1].line == huge.count("\n") + 5
+
+
 def test_a_row_that_never_ends_is_not_held_in_memory() -> None:
     cells = 'x,"\n",' * (MAX_ROW_CHARS // 6 + 1)  # no cell is large, and the row goes over 600,000 lines
     found = rows(CSV, f"product_id,title,image\n{cells}\nC,ok,a.jpg\n")
