@@ -103,6 +103,13 @@ class SqlJobs:
         tallies[step.job_id].items.update(item.state for item in refused)
         return tallies
 
+    def renew_import(self, claim: ImportClaim, lease_seconds: float) -> None:
+        """See the port."""
+        until = self._clock() + timedelta(seconds=lease_seconds)
+        with writing(self._engine) as connection:
+            if not connection.execute(_held(_claimed(claim), claim.lease, until)).rowcount:
+                raise Conflict(_LOST.format(claim.job_id))
+
     def fail_import(self, claim: ImportClaim, code: str, detail: str) -> None:
         """See the port. `total` becomes the number of items there are. Nothing happens when the lease was lost."""
         end = _held(_claimed(claim), None, None).values(total=ITEMS, code=code, detail=detail)

@@ -120,6 +120,29 @@ class TestImports:
         assert (again.job_id, again.next_row) == (claim.job_id, 2)
         assert again.lease != claim.lease
 
+    def test_a_renewed_lease_holds_from_then_on_and_counts_attempts_as_before(self, store: Store) -> None:
+        claim = begin(store)
+        for _ in range(3):
+            store.clock.advance(LEASE - 1)
+            store.jobs.renew_import(claim, LEASE)
+        assert store.ledger.return_leases() == 0
+        assert store.jobs.claim_import(LEASE) is None
+        store.clock.advance(LEASE + 1)
+        assert claim_again(store).attempts == 2
+
+    def test_a_lease_that_was_lost_cannot_be_renewed(self, store: Store) -> None:
+        claim = begin(store)
+        store.clock.advance(LEASE + 1)
+        store.ledger.return_leases()
+        with pytest.raises(Conflict):
+            store.jobs.renew_import(claim, LEASE)
+        again = claim_again(store)
+        with pytest.raises(Conflict):
+            store.jobs.renew_import(claim, LEASE)
+        store.jobs.cancel("shop", again.job_id)
+        with pytest.raises(Conflict):
+            store.jobs.renew_import(again, LEASE)
+
     def test_an_import_that_yields_lets_the_others_have_their_turn(self, store: Store) -> None:
         claims = [begin(store, source="first")]
         store.jobs.open_import("other", "second", OPTIONS)

@@ -63,6 +63,13 @@ class FakeJobs:
             if step.total is not None:
                 self._end_reading(row, step.total)
 
+    def renew_import(self, claim: ImportClaim, lease_seconds: float) -> None:
+        with self._state.lock:
+            row = self._state.held_import(claim)
+            if row is None:
+                raise Conflict(f"the lease of import {claim.job_id} was lost")
+            row.lease_until = self._state.clock() + timedelta(seconds=lease_seconds)
+
     def fail_import(self, claim: ImportClaim, code: str, detail: str) -> None:
         with self._state.lock:
             row = self._state.held_import(claim)
