@@ -32,7 +32,7 @@ from backend.usecases.crew import Crew
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.embed_pictures import EmbedPictures
 from backend.usecases.fetch_pictures import FetchPictures, FetchRules
-from backend.usecases.import_products import ImportProducts, UnderstandRows
+from backend.usecases.import_products import ImportProducts
 from backend.usecases.keep_pictures import KeepPictures
 from backend.usecases.keep_receipts import KeepReceipts
 from backend.usecases.open_import import OpenImport
@@ -45,6 +45,7 @@ from backend.usecases.reconcile_products import ReconcileProducts
 from backend.usecases.search_products import SearchProducts
 from backend.usecases.services import Services
 from backend.usecases.sweep import Sweep
+from backend.usecases.understand_rows import UnderstandRows
 from backend.usecases.upload_product import UploadProduct
 from backend.usecases.watch_job import WatchJob
 
@@ -80,6 +81,22 @@ def assemble(settings: Settings, parts: Parts) -> Services:
     read_job = ReadJob(parts.jobs)
     admit = Admit(parts.ledger, parts.jobs, limits.queue_per_merchant, limits.queue_total, limits.open_imports)
     crews = _crews(settings, parts)
+    import_products = ImportProducts(
+        parts.manifests,
+        UnderstandRows(parts.catalog, keep, read_image, limits.max_image_bytes, settings.currency),
+        parts.files,
+        parts.jobs,
+        parts.doorbell,
+        admit,
+        worker.lease_seconds,
+        worker.max_attempts,
+        limits.max_import_rows,
+    )
+
+    def close() -> None:
+        import_products.close()
+        parts.close()
+
     return Services(
         admit=admit,
         receipts=KeepReceipts(parts.receipts),
@@ -90,17 +107,7 @@ def assemble(settings: Settings, parts: Parts) -> Services:
         await_product=AwaitProduct(parts.catalog),
         read_image=read_image,
         open_import=OpenImport(parts.manifests, parts.files, parts.jobs, parts.doorbell),
-        import_products=ImportProducts(
-            parts.manifests,
-            UnderstandRows(parts.catalog, keep, read_image, limits.max_image_bytes, settings.currency),
-            parts.files,
-            parts.jobs,
-            parts.doorbell,
-            admit,
-            worker.lease_seconds,
-            worker.max_attempts,
-            limits.max_import_rows,
-        ),
+        import_products=import_products,
         fetch_pictures=_fetch_pictures(settings, parts, crews[Work.FETCH]),
         reconcile_products=ReconcileProducts(
             parts.catalog,
@@ -139,7 +146,7 @@ def assemble(settings: Settings, parts: Parts) -> Services:
             grace=timedelta(seconds=worker.purge_grace_seconds),
             tombstones=timedelta(seconds=worker.tombstone_seconds),
         ),
-        close=parts.close,
+        close=close,
     )
 
 

@@ -6,97 +6,19 @@ Each step is one transaction with the place to go on, so an import goes on where
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
 
-from backend.domain.base64_text import picture_bytes
-from backend.domain.importing import ImportClaim, ImportStep, PictureRef, Row
-from backend.domain.job import ItemState, JobItem
-from backend.domain.product import Product, ProductKey
-from backend.domain.product_facts import patched
+from backend.domain.importing import ImportClaim, ImportStep, Row
 from backend.domain.work import Change, Work
-from backend.errors import (
-    Conflict,
-    InvalidInput,
-    NotFound,
-    Poison,
-    ProductNotFound,
-    ShelfsightError,
-    StaleRows,
-    TooManyRows,
-    Unavailable,
-)
-from backend.ports import Catalog, Doorbell, ImportFiles, Jobs, Manifest, ManifestReader
+from backend.errors import Conflict, InvalidInput, Poison, ShelfsightError, StaleRows, Unavailable
+from backend.ports import Doorbell, ImportFiles, Jobs, ManifestReader
 from backend.usecases.admit import Admit
-from backend.usecases.keep_pictures import KeepPictures, Upload
-from backend.usecases.read_product import ReadImage
+from backend.usecases.read_rows import Lease, ReadRows, Some
+from backend.usecases.understand_rows import UnderstandRows
 
 log = logging.getLogger(__name__)
-
-Versions = dict[ProductKey, tuple[Product, int]]
-"""Products as the rows of a step leave them, and the version each then has."""
-
-
-@dataclass(frozen=True)
-class UnderstandRows:
-    """Rows -> changes and refusals. Stores the pictures that came along; addresses are fetched later."""
-
-    catalog: Catalog
-    keep_pictures: KeepPictures
-    read_image: ReadImage
-    max_picture_bytes: int
-    default_currency: str
-
-    def __call__(self, merchant: str, manifest: Manifest, rows: Sequence[Row]) -> tuple[list[Change], list[JobItem]]:
-        """Each row on its own: a bad one is an item of the ledger, never the end of the import."""
-        known = self._known(merchant, rows)
-        changes: list[Change] = []
-        refused: list[JobItem] = []
-        for row in rows:
-            try:
-                changes.append(self._change(merchant, manifest, row, known))
-            except (InvalidInput, NotFound) as err:
-                refused.append(refusal(row, err))
-        return changes, refused
-
-    def _known(self, merchant: str, rows: Sequence[Row]) -> Versions:
-        keys = [ProductKey(merchant, row.product_id) for row in rows if row.patch is not None and row.product_id]
-        records = self.catalog.products(keys) if keys else []
-        return {it.product.key: (it.product, it.version) for it in records if not it.deleted}
-
-    def _change(self, merchant: str, manifest: Manifest, row: Row, known: Versions) -> Change:
-        if row.error is not None:
-            raise row.error
-        if row.patch is not None and row.product_id is not None:
-            return self._patch(ProductKey(merchant, row.product_id), row, known)
-        if row.product is None:
-            raise InvalidInput("the row names no product")
-        uploads = [self._upload(merchant, manifest, ref, n) for n, ref in enumerate(row.pictures)]
-        return Change(row.product.key, row.product, self.keep_pictures(uploads), row=row.number, line=row.line)
-
-    def _patch(self, key: ProductKey, row: Row, known: Versions) -> Change:
-        if key not in known or row.patch is None:
-            raise ProductNotFound(
-                f"{key.product_id} is not there: a patch changes products that are", field="product_id"
-            )
-        product, version = known[key]
-        product = patched(product, row.patch, default_currency=self.default_currency)
-        known[key] = product, version + 1  # a later row of the same product builds on this one
-        return Change(key, product, row=row.number, expected_version=version, line=row.line)
-
-    def _upload(self, merchant: str, manifest: Manifest, ref: PictureRef, number: int) -> Upload:
-        field_name = f"images[{number}]"
-        if ref.url is not None:
-            return Upload(ref.url, url=ref.url)
-        if (image_id := ref.image_id) is not None:
-            self.read_image.check(merchant, image_id)
-            return Upload(image_id, lambda: self.read_image.original(merchant, image_id))
-        if (text := ref.data) is not None:
-            data = picture_bytes(text, field_name, max_bytes=self.max_picture_bytes)
-            return Upload(field_name, lambda: data)
-        entry = ref.entry or ""
-        return Upload(entry, lambda: manifest.picture(entry))
 
 
 @dataclass(frozen=True)
@@ -105,7 +27,8 @@ class ImportProducts:
 
     `rows_per_step` rows share a transaction: 64 keep a commit's cost below a tenth of the step's. `seconds`: after that
     another import has its turn, and a worker can stop. One import at a time per process, so that reading never takes
-    all of its processors.
+    all of its processors. Its file stays open after the turn: the next one would have to read again all that was read,
+    and beyond some hundred thousand rows would do little else.
     """
 
     manifests: ManifestReader
@@ -119,8 +42,10 @@ class ImportProducts:
     max_rows: int
     rows_per_step: int = 64
     seconds: float = 10.0
+    monotonic: Callable[[], float] = time.monotonic
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _owed: list[ImportClaim] = field(default_factory=list)
+    _left: list[ReadRows] = field(default_factory=list)  # the last turn's file, if there is more in it
 
     def __call__(self) -> bool:
         """Whether an import was due and this process took part of it. Raises `Unavailable`; nothing is lost then."""
@@ -130,53 +55,91 @@ class ImportProducts:
             while self._owed:  # an attempt that an outage ended must not count
                 self.jobs.yield_import(self._owed[-1])
                 self._owed.pop()
-            claim = self.jobs.claim_import(self.lease_seconds)
-            if claim is None:
+            if not self._took_one():
                 return False
-            if self.admit.full(claim.merchant):  # reading waits until workers have caught up; the sweep rings again
-                self.jobs.yield_import(claim)
-                return False
-            self._take(claim)
         finally:
             self._turn.release()
         if self.jobs.imports_due():
             self.doorbell.ring_imports()
         return True
 
-    def _take(self, claim: ImportClaim) -> None:
+    def close(self) -> None:
+        """Let go of the file that is open between two turns."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._turn.release()
+
+    def _took_one(self) -> bool:
+        """The first import in turn whose merchant's queue has room: the full queues of others hold nobody up."""
+        passed: set[str] = set()
+        while (claim := self.jobs.claim_import(self.lease_seconds)) is not None:
+            if self._take(claim):
+                return True
+            if claim.job_id in passed:  # reading waits until workers have caught up; the sweep rings again
+                return False
+            passed.add(claim.job_id)
+        if not passed:
+            self._let_go()
+        return False
+
+    def _take(self, claim: ImportClaim) -> bool:
+        """Whether it was read, well or not."""
+        next_row = claim.next_row
         try:
-            self._read_on(claim)
+            if self.admit.full(claim.merchant):
+                self.jobs.yield_import(claim)
+                return False
+            for next_row in self._read_on(claim):
+                log.debug("import %s is kept up to row %d", claim.job_id, next_row - 1)
         except InvalidInput as err:  # the file itself is at fault, or gone
-            self.jobs.fail_import(claim, err.code, err.detail)
-            self.files.delete(claim.source)
+            self._fail(claim, err)
         except Conflict:  # the lease ran out and another worker goes on, or it was cancelled; this step was not kept
             log.warning("import %s was taken over or cancelled", claim.job_id)
         except Unavailable:
             self._owed.append(claim)
             raise
+        except Exception:  # a fault of ours at this file: it may pass, so the lease runs out and counts as an attempt
+            log.exception("import %s stopped at row %d or after it", claim.job_id, next_row)
+            if claim.attempts > self.max_attempts and next_row == claim.next_row:
+                self._fail(claim, ShelfsightError(f"the server failed at row {next_row} or after it"))
+        return True
 
-    def _read_on(self, claim: ImportClaim) -> None:
-        until = time.monotonic() + self.seconds
-        with (
-            self.files.open(claim.source) as source,
-            self.manifests.open(source, claim.merchant, claim.options) as manifest,
-        ):
-            rows = manifest.rows(first=claim.next_row)
-            next_row = claim.next_row
+    def _fail(self, claim: ImportClaim, err: ShelfsightError) -> None:
+        self.jobs.fail_import(claim, err.code, err.detail)
+        self.files.delete(claim.source)
+
+    def _read_on(self, claim: ImportClaim) -> Iterator[int]:
+        """The place to go on, after each step that was kept."""
+        until: float | None = None
+        with ExitStack() as ends:
+            rows = ends.enter_context(self._rows(claim))
             for size in self._sizes(claim):
-                some = list(islice(rows, size))
-                if some and some[-1].number > self.max_rows:
-                    raise TooManyRows(f"more than {self.max_rows} rows")
-                if claim.attempts > self.max_attempts and next_row == claim.next_row and some:
-                    some = [_poisoned(some[0])]
-                step = self._keep(claim, manifest, some, next_row, last=len(some) < size)
-                next_row = step.next_row
-                if step.total is not None:
+                done = self._step(claim, rows, size)
+                yield rows.next_row
+                if done:
                     break
-                if time.monotonic() > until or self.admit.full(claim.merchant):
+                # A turn begins with the first row: however long it took to skip the others, each turn gets somewhere.
+                if until is None:
+                    until = self.monotonic() + self.seconds
+                if self.monotonic() >= until or self.admit.full(claim.merchant):
                     self.jobs.yield_import(claim)
+                    self._left.append(rows)
+                    ends.pop_all()
                     return
         self.files.delete(claim.source)
+
+    def _rows(self, claim: ImportClaim) -> ReadRows:
+        lease = Lease(self.jobs, claim, self.lease_seconds, self.monotonic)
+        if self._left and self._left[-1].goes_on(lease):
+            return self._left.pop()
+        self._let_go()
+        return ReadRows(self.files, self.manifests, lease, max_rows=self.max_rows)
+
+    def _let_go(self) -> None:
+        while self._left:
+            self._left.pop().close()
 
     def _sizes(self, claim: ImportClaim) -> Iterator[int]:
         """Rows per step. After a lost worker one by one, so that the row that ends workers is alone when it does."""
@@ -185,21 +148,30 @@ class ImportProducts:
         while True:
             yield self.rows_per_step
 
-    def _keep(
-        self, claim: ImportClaim, manifest: Manifest, rows: list[Row], next_row: int, *, last: bool
-    ) -> ImportStep:
-        """Record the rows. A product of a patch that moved on meanwhile is read again."""
-        following = rows[-1].number + 1 if rows else next_row
-        total = following - 1 if last else None
+    def _step(self, claim: ImportClaim, rows: ReadRows, size: int) -> bool:
+        """Whether it was the last. Raises what the file is at fault with, after what was read before is kept."""
+        some = rows.some(size)
+        if claim.attempts > self.max_attempts and rows.next_row == claim.next_row and some.rows:
+            some.rows[0] = _poisoned(some.rows[0])
+        if some.rows or some.broken is None:
+            rows.next_row = self._kept(claim, rows, some)
+        if some.broken is not None:
+            raise some.broken
+        return some.ended
+
+    def _kept(self, claim: ImportClaim, rows: ReadRows, some: Some) -> int:
+        """Record the rows; the row after them. A product of a patch that moved on meanwhile is read again."""
+        following = some.rows[-1].number + 1 if some.rows else rows.next_row
+        total = following - 1 if some.ended else None
         while True:
-            changes, refused = self.understand(claim.merchant, manifest, rows)
+            changes, refused = self.understand(claim.merchant, rows.manifest, some.rows)
             step = ImportStep(claim.job_id, claim.lease, tuple(changes), tuple(refused), following, total)
             try:
                 self.jobs.record_import(step, lease_seconds=self.lease_seconds)
             except StaleRows:
                 continue  # each turn means that somebody else's change was kept
             self._ring(changes)
-            return step
+            return following
 
     def _ring(self, changes: Sequence[Change]) -> None:
         bells = {
@@ -212,14 +184,6 @@ class ImportProducts:
         }
         for work in sorted(bells):
             self.doorbell.ring(work)
-
-
-def refusal(row: Row, err: ShelfsightError) -> JobItem:
-    """The ledger's entry of a row that is not taken."""
-    name = err.errors[0].field if err.errors else None
-    return JobItem(
-        row.number, row.product_id, ItemState.FAILED, field=name, code=err.code, detail=err.detail, line=row.line
-    )
 
 
 def _poisoned(row: Row) -> Row:

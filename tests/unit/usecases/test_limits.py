@@ -171,4 +171,4 @@ def test_a_file_of_more_rows_than_an_import_takes_ends_with_a_code_and_keeps_wha
     job_id = house.services.open_import("shop", catalog(rows), ImportOptions()).job_id
     house.work()
     job = house.services.read_job("shop", job_id)
-    assert (job.code, job.done, job.total) == ("import_too_many_rows", True, 64)
+    assert (job.code, job.done, job.total) == ("import_too_many_rows", True, 100)
