@@ -1,6 +1,6 @@
 """Whose columns a file has, which of them are read, and how the caller's own mapping changes that."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from backend.domain.product_facts import shown
 from backend.errors import FieldError, InvalidMapping, MissingColumn
 from backend.manifests.draft import Draft, reason_of
 from backend.manifests.google import Google
-from backend.manifests.record import Record
+from backend.manifests.record import ReadRecords, Record
 from backend.manifests.shopify import Shopify
 from backend.manifests.template import Template, is_field
 from backend.manifests.woocommerce import WooCommerce
@@ -30,8 +30,8 @@ class Dialect(Protocol):
         """Whether anything is read from a column."""
         ...
 
-    def groups(self, records: Iterable[Record]) -> Iterator[list[Record]]:
-        """The records of each product."""
+    def groups(self, read: ReadRecords) -> Iterator[list[Record]]:
+        """The records of each product. Each call of `read` reads the file from its start, one reading after another."""
         ...
 
     def draft(self, group: list[Record]) -> Draft:
@@ -47,7 +47,7 @@ class Products:
     overlay: Template | None
     ignored_columns: tuple[str, ...]
     max_pictures: int
-    records: Callable[[], Iterator[Record]]
+    records: ReadRecords
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Products:
 
     def drafts(self, first: int) -> Iterator[tuple[int, Draft]]:
         """Drafts with their numbers from `first`; those before it are counted and nothing more."""
-        for number, group in enumerate(self.dialect.groups(self.records()), start=1):
+        for number, group in enumerate(self.dialect.groups(self.records), start=1):
             if number >= first:
                 yield number, self._draft(group)
 

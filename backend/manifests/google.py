@@ -4,12 +4,12 @@ Source: support.google.com/merchants/answer/7052112 (product data specification,
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from backend.errors import InvalidField
 from backend.manifests.draft import Draft, picture_ref
 from backend.manifests.plain_text import category_path, listed, pictures_in, text_of
-from backend.manifests.record import Record
+from backend.manifests.record import ReadRecords, Record
 
 _ATTRIBUTES = ("color", "size", "material", "pattern", "gender", "age_group", "condition", "item_group_id")
 _SEVERAL = ("color", "material", "pattern")  # values joined by '/'
@@ -49,9 +49,9 @@ class Google:
         return column in _READ
 
     @staticmethod
-    def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
+    def groups(read: ReadRecords) -> Iterator[list[Record]]:
         """Each item is a product; `item_group_id` says which are variants of one."""
-        return ([record] for record in records)
+        return ([record] for record in read())
 
     @staticmethod
     def draft(group: list[Record]) -> Draft:

@@ -1,7 +1,7 @@
 """One record of a file as it was read: texts by the names of their columns, nothing judged yet."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -21,6 +21,10 @@ class Record:
         """The text in a column without outer blanks; empty where there is none."""
         at = self.index.get(column)
         return "" if at is None or at >= len(self.values) else self.values[at].strip()
+
+
+ReadRecords = Callable[[], Iterator[Record]]
+"""Reads a file's records from its start."""
 
 
 class Borrowed(io.RawIOBase):

@@ -5,13 +5,13 @@ Source: help.shopify.com/en/manual/products/import-export/using-csv. Read by bot
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from backend.errors import InvalidField
 from backend.manifests.draft import Draft, picture_ref
 from backend.manifests.grouping import grouped
 from backend.manifests.plain_text import attribute_name, category_path, cell_list, listed, lowest_price, text_of
-from backend.manifests.record import Record
+from backend.manifests.record import ReadRecords, Record
 
 _NEW_NAMES = {
     "url handle": "handle",
@@ -59,9 +59,9 @@ class Shopify:
         return column in _READ
 
     @staticmethod
-    def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
+    def groups(read: ReadRecords) -> Iterator[list[Record]]:
         """The lines of each handle, which the export writes one after another."""
-        return grouped(records, lambda first, line: "" != first.get("handle") == line.get("handle"), _is_first)
+        return grouped(read(), lambda first, line: "" != first.get("handle") == line.get("handle"), _is_first)
 
     @staticmethod
     def draft(group: list[Record]) -> Draft:

@@ -41,9 +41,8 @@ class Table:
                 return
             except csv.Error as err:
                 yield Record(line, error=InvalidCsv(f"line {self._lines.number}: {err}"))
-                if (
-                    self._lines.used > csv.field_size_limit()
-                ):  # too large, not wrongly quoted: its quotes can be counted
+                # too large, not wrongly quoted: its quotes can be counted
+                if self._lines.used > csv.field_size_limit():
                     self._lines.pass_to_closing_quote()
                 continue
             if cells:

@@ -1,11 +1,11 @@
 """Shelfsight's own columns: the template of docs/imports.md."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from backend.domain.product_facts import ATTRIBUTE_PATTERN
 from backend.manifests.draft import Draft, picture_ref
-from backend.manifests.record import Record
+from backend.manifests.record import ReadRecords, Record
 
 PLAIN = ("title", "description", "category", "brand", "price", "currency", "url")
 PICTURES = ("image", "images")
@@ -37,9 +37,9 @@ class Template:
         return column in self.columns
 
     @staticmethod
-    def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
+    def groups(read: ReadRecords) -> Iterator[list[Record]]:
         """Each line is a product."""
-        return ([record] for record in records)
+        return ([record] for record in read())
 
     def draft(self, group: list[Record]) -> Draft:
         """The product of a line. An empty cell says nothing."""

@@ -1,12 +1,16 @@
-"""WooCommerce: the CSV of its built-in product exporter. Variations are merged into the product before them.
+r"""WooCommerce: the CSV of its built-in product exporter. Variations are merged into their product.
 
-Source: github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schema (WooCommerce 3.1 on; `Brands` since 9.6).
+Source: github.com/woocommerce/woocommerce/wiki/Product-CSV-Import-Schema (WooCommerce 3.1 on; `Brands` since 9.6), and
+what the exporter does: rows by ID, so a variation made later stands apart from its product; prices with the shop's own
+comma; an apostrophe before what a spreadsheet would take for a formula; the ends of a description's lines as `\n`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from backend.errors import InvalidField
+from backend.manifests.apart import Apart
 from backend.manifests.draft import Draft, picture_ref
 from backend.manifests.grouping import grouped
 from backend.manifests.plain_text import (
@@ -18,7 +22,7 @@ from backend.manifests.plain_text import (
     pictures_in,
     text_of,
 )
-from backend.manifests.record import Record
+from backend.manifests.record import ReadRecords, Record
 
 _READ = frozenset(
     (
@@ -27,6 +31,8 @@ _READ = frozenset(
     )
 )
 _ATTRIBUTE = re.compile(r"attribute (\d{1,3}) (?:name|value\(s\))")
+_OF_A_VARIATION = ("type", "sku", "parent", "in stock?", "sale price", "regular price", "images")
+_ESCAPED = ("'=", "'+", "'-", "'@")
 _STOCK = {"1": True, "yes": True, "true": True, "backorder": True, "0": False, "no": False, "false": False}
 
 
@@ -59,30 +65,37 @@ class WooCommerce:
         """Whether a column is read."""
         return column in _READ or _ATTRIBUTE.fullmatch(column) is not None
 
-    @staticmethod
-    def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
-        """Each product with the variations that follow it."""
-        return grouped(records, _is_variation_of)
+    def groups(self, read: ReadRecords) -> Iterator[list[Record]]:
+        """Each product with its variations, then each variation without a product.
+
+        The file is read twice, so that a variation may stand anywhere. Raises `InvalidCsv` when too many stand apart
+        from their products.
+        """
+        apart = Apart([*_OF_A_VARIATION, *(name for pair in self._attributes for name in pair)])
+        for first, *_ in grouped(map(_unescaped, read()), _is_variation_of):
+            if _is_apart(first):
+                apart.keep(first.get("parent"), first)
+        for group in grouped(map(_unescaped, read()), _is_variation_of):
+            if not _is_apart(group[0]):
+                yield [*group, *apart.of(_names_of(group[0]))]
+        for line in apart.rest():
+            yield [line]
 
     def draft(self, group: list[Record]) -> Draft:
         """The product: its own facts, the lowest price, the pictures and attributes of all lines.
 
-        Raises `InvalidField` for a variation that does not follow its product.
+        Raises `InvalidField` for a variation without a product.
         """
         head = group[0]
         if _is_variation(head):
             parent = head.get("parent")
-            raise InvalidField(
-                f"a variation of {parent} that does not follow it is not read; the product is", field="Parent"
-            )
+            raise InvalidField(f"a variation of {parent!r}, which is not among the products read", field="Parent")
         facts: dict[str, object] = {
             "title": head.get("name"),
-            "description": text_of(head.get("description") or head.get("short description")),
+            "description": text_of(_lines_of(head.get("description") or head.get("short description"))),
             "brand": next(iter(cell_list(head.get("brands"))), ""),
             "category": _category(head),
-            "price": lowest_price(
-                [cell for line in group if (cell := line.get("sale price") or line.get("regular price"))]
-            ),
+            "price": lowest_price([price for line in group if (price := _price(line))]),
             "in_stock": _in_stock(group),
             "url": head.get("external url"),
             "attributes": self._attributes_of(group) or None,
@@ -102,6 +115,29 @@ class WooCommerce:
         if tags := cell_list(group[0].get("tags")):
             attributes["tags"] = tags[:50]
         return attributes
+
+
+def _unescaped(line: Record) -> Record:
+    """Without the apostrophes that keep cells from being formulas."""
+    if not any(cell[:2] in _ESCAPED for cell in line.values):
+        return line
+    return replace(line, values=[cell[1:] if cell[:2] in _ESCAPED else cell for cell in line.values])
+
+
+def _lines_of(text: str) -> str:
+    r"""The exporter writes a line's end as `\n`, and a `\n` that was there as `\\n`."""
+    return re.sub(r"(?<!\\)\\n", " ", text).replace(r"\\n", r"\n")
+
+
+def _price(line: Record) -> str:
+    """A comma is the decimal point of the shop's language: the exporter writes no others."""
+    cell = line.get("sale price") or line.get("regular price")
+    return cell.replace(",", ".") if re.fullmatch(r"[0-9]+,[0-9]{1,4}", cell) else cell
+
+
+def _is_apart(first: Record) -> bool:
+    """Whether a group is a variation alone."""
+    return first.error is None and _is_variation(first)
 
 
 def _is_variation(line: Record) -> bool:

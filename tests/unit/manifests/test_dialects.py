@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain.importing import FileForm, Row
+from backend.errors import InvalidCsv
+from backend.manifests import apart
 from backend.manifests.plain_text import attribute_name, category_path, text_of
 from backend.manifests.reader import FileReader
 from tests.unit.manifests.opening import codes, opened, places, product, rows, zipped
@@ -145,7 +147,7 @@ def test_a_product_of_endless_lines_is_not_held_in_memory() -> None:
     assert codes(found) == ["csv_invalid", None]
 
 
-def test_a_variation_is_merged_into_the_product_it_follows() -> None:
+def test_variations_are_merged_into_their_product() -> None:
     found = woo(
         '10,variable,DRESS,Linen dress,1,0,Short,"<p>Light</p>",1,,,,"Clothing, Clothing > Dresses, Sale",'
         '"summer, linen","https://a/1.jpg, https://a/b,c.jpg",,Shoe size,"38, 39\\, wide",1,Arden',
@@ -157,17 +159,81 @@ def test_a_variation_is_merged_into_the_product_it_follows() -> None:
         "31,simple,VASE,Vase,1,0,,,backorder,,,9,,,https://a/5.jpg,,,,,",
         "32,simple,TOY,Toy,1,0,,,perhaps,,,9,,,https://a/5.jpg,,,,,",
     )
-    dress, mug, apart, lamp, vase, toy = found
+    dress, mug, lamp, vase, toy = found
     assert (product(dress).key.product_id, product(dress).title) == ("DRESS", "Linen dress")
     assert (product(dress).description, product(dress).brand) == ("Light", "Arden")
-    assert (product(dress).category, str(product(dress).price)) == ("clothing/dresses", "49.90")
+    assert (product(dress).category, str(product(dress).price)) == ("clothing/dresses", "39.90")
     assert product(dress).in_stock is True
-    assert product(dress).attributes == {"shoe_size": ("38", "39, wide", "40"), "tags": ("summer", "linen")}
+    assert product(dress).attributes == {"shoe_size": ("38", "39, wide", "40", "41"), "tags": ("summer", "linen")}
     assert places(dress) == ["https://a/1.jpg", "https://a/b,c.jpg", "https://a/3.jpg"]
     assert (product(mug).key.product_id, product(mug).description, product(mug).in_stock) == ("20", "A mug", False)
-    assert apart.error is not None
-    assert "does not follow it" in apart.error.detail
     assert (product(lamp).in_stock, product(vase).in_stock, codes([toy])) == (False, True, ["invalid_field"])
+
+
+BY_ID = (  # all products before all variations, as the exporter writes what was made in that order
+    "10,variable,DRESS,Dress,1,0,,,0,,,,,,https://a/1.jpg,,Size,S,1,",
+    "11,variable,,Coat,1,0,,,0,,,,,,https://a/2.jpg,,Size,M,1,",
+    "20,variation,D-S,Dress - S,1,0,,,0,,,59.90,,,https://a/3.jpg,DRESS,Size,S,,",
+    "21,variation,C-M,Coat - M,1,0,,,1,,,89.90,,,,id:11,Size,M,,",
+    "22,variation,D-L,Dress - L,1,0,,,1,,,49.90,,,,DRESS,Size,L,,",
+)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (0, 2, 1, 4, 3)])
+def test_a_variation_may_stand_anywhere_in_the_file(order: tuple[int, ...]) -> None:
+    found = {product(row).title: row for row in woo(*(BY_ID[at] for at in order))}
+    assert set(found) == {"Dress", "Coat"}
+    dress, coat = product(found["Dress"]), product(found["Coat"])
+    assert (str(dress.price), dress.in_stock, dress.attributes["size"]) == ("49.90", True, ("S", "L"))
+    assert (str(coat.price), coat.in_stock, coat.key.product_id) == ("89.90", True, "11")
+    assert places(found["Dress"]) == ["https://a/1.jpg", "https://a/3.jpg"]
+
+
+def test_variations_without_their_product_are_refused_behind_everything_else() -> None:
+    lines = [
+        "20,variation,X-S,Gone - S,1,0,,,1,,,5,,,,GONE,Size,S,,",
+        *BY_ID,
+        "21,variation,X-M,,1,0,,,1,,,5,,,,GONE,,,,",
+    ]
+    found = woo(*lines)
+    assert codes(found) == [None, None, "invalid_field", "invalid_field"]
+    assert [(row.number, row.line, row.product_id) for row in found[2:]] == [(3, 2, "X-S"), (4, 8, "X-M")]
+    assert found[2].error is not None
+    assert "GONE" in found[2].error.detail
+    with opened(FileForm.CSV, WOO + "\n".join(lines)) as manifest:
+        for first in range(1, 6):
+            again = [(row.number, row.line, row.product) for row in manifest.rows(first=first)]
+            assert again == [(row.number, row.line, row.product) for row in found[first - 1 :]]
+
+
+def test_variations_apart_from_their_products_are_held_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    variations = [f"{n},variation,D-{n},,1,0,,,1,,,5,,,,DRESS,Size,{n},," for n in range(100, 400)]
+    monkeypatch.setattr(apart, "MAX_APART_BYTES", 100_000)
+    assert codes(woo(BY_ID[0], *variations)) == [None]  # what follows its product is not held
+    with pytest.raises(InvalidCsv, match="apart from their products"):
+        woo(*BY_ID[:2], *variations)
+
+
+@pytest.mark.parametrize(
+    ("cell", "price"),
+    [('"59,90"', "59.90"), ('"1,2345"', "1.2345"), ("59.9", "59.9"), ('"1,234.50"', None), ('"1,2,3"', None)],
+)
+def test_a_price_may_have_the_comma_of_the_shops_language(cell: str, price: str | None) -> None:
+    [row] = woo(f"1,simple,A,Lamp,1,0,,,1,,,{cell},,,https://a/1.jpg,,,,,")
+    assert (str(row.product.price) if row.product else None) == price
+
+
+def test_what_the_exporter_escapes_is_read_as_it_was() -> None:
+    draft, shirt = woo(
+        "1,simple,A,Lamp,'-1,0,,,1,,,5,,,https://a/1.jpg,,,,,",
+        "2,simple,B,'+size 'shirt'='+,1,0,,\"'=First\\nsecond \\\\new\\n\\nthird\",1,,,5,,,"
+        '"https://a/w_1\\,h_2/1.jpg, https://a/2.jpg",,Discount,\'-20%,,',
+    )
+    assert product(draft).in_stock is False
+    assert product(shirt).title == "+size 'shirt'='+"
+    assert product(shirt).description == "=First second \\new third"
+    assert product(shirt).attributes == {"discount": "-20%"}
+    assert places(shirt) == ["https://a/w_1,h_2/1.jpg", "https://a/2.jpg"]
 
 
 def test_the_export_of_woocommerce_is_known_and_its_unread_columns_are_named() -> None:
