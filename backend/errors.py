@@ -209,11 +209,15 @@ class PictureMissing(InvalidInput):
 
 
 class UnfetchablePicture(InvalidInput):
-    """The address gave no picture. `transient`: it may pass by itself, so it is tried again."""
+    """The address gave no picture. `transient`: it may pass by itself, so it is tried again.
+
+    `tried` False: its host was not even asked, for want of a turn, so this does not count as a try.
+    """
 
     code = "url_fetch_failed"
     mend = "Open the address in a browser; send the picture itself if it cannot be made public."
     transient: ClassVar[bool] = False
+    tried: bool = True
 
 
 class UrlInvalid(UnfetchablePicture):

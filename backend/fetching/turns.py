@@ -59,17 +59,22 @@ class Turns:
     def turn(self, host: str) -> Iterator[None]:
         """Wait for a turn and use it. Raises `UrlTooSlow` when none came in time, `UrlBroken` while the host is paused.
 
+        Both are marked as no try of the address; but once the pause is the longest, the host was asked in vain for so
+        long that it stands for all its addresses: thousands of them would otherwise wait for days to be asked singly.
+
         A transient error from within counts as a failure of the host, anything else as a sign of life. Being too slow
-        is the host's failure only if it had half of the time: the rest may have gone in waiting or in other hosts.
+        is the host's failure only if it had half of the time, and tells nothing otherwise: the rest may have gone to
+        hosts that redirected here.
         """
         first = self._enter(host)
         began = self._clock()
-        failed = False
+        failed: bool | None = False
         try:
             yield
         except UnfetchablePicture as err:
-            had_time = self._clock() - began >= self._deadline.seconds / 2
-            failed = err.transient and (had_time or not isinstance(err, UrlTooSlow))
+            failed = err.transient
+            if isinstance(err, UrlTooSlow) and self._clock() - began < self._deadline.seconds / 2:
+                failed = None
             raise
         finally:
             self._leave(host, failed=failed, first=first)
@@ -77,35 +82,50 @@ class Turns:
     def _enter(self, name: str) -> bool:
         """Whether this is the first turn after a pause."""
         with self._changed:
-            while True:
-                host = self._known(name)
-                pause = host.paused_until - self._clock()
-                if pause > 0:
-                    raise UrlBroken(f"the host failed repeatedly and is left alone for {pause:.0f} s")
-                if host.active < self._per_host:
-                    break
-                self._changed.wait(self._deadline.left())
+            host = self._free(name)
             host.active += 1
             first = host.failures >= self._patience
             if first:
                 host.paused_until = self._clock() + self._deadline.seconds
             return first
 
-    def _leave(self, name: str, *, failed: bool, first: bool) -> None:
+    def _free(self, name: str) -> _Host:
+        """The host, once it has a turn to give."""
+        while True:
+            host = self._known(name)
+            pause = host.paused_until - self._clock()
+            if pause > 0:
+                given_up = self._pause_after(host.failures) >= self._longest_pause
+                refusal = UrlBroken(f"the host failed repeatedly and is left alone for {pause:.0f} s")
+                raise refusal if given_up else _untried(refusal)
+            if host.active < self._per_host:
+                return host
+            with self._deadline.waiting() as seconds:
+                if seconds <= 0:
+                    raise _untried(UrlTooSlow("too many pictures were wanted from the host at once"))
+                self._changed.wait(seconds)
+
+    def _leave(self, name: str, *, failed: bool | None, first: bool) -> None:
+        """`failed` None: the turn told nothing about the host; if it was the first, the next one is."""
         with self._changed:
             host = self._hosts[name]
             host.active -= 1
             now = self._clock()
-            if not failed:
+            if failed is None:
+                host.paused_until = now if first else host.paused_until
+            elif not failed:
                 host.failures, host.paused_until = 0, 0.0
             elif first or host.paused_until <= now:  # what was under way when the pause began does not prolong it
                 host.failures += 1
-                doublings = host.failures - self._patience
-                if doublings >= 0:
-                    host.paused_until = now + min(self._longest_pause, self._first_pause * 2 ** min(doublings, 20))
+                if host.failures >= self._patience:
+                    host.paused_until = now + self._pause_after(host.failures)
             if not host.active and not host.failures:
                 del self._hosts[name]
             self._changed.notify_all()
+
+    def _pause_after(self, failures: int) -> float:
+        """Seconds; meaningless before the patience is at its end."""
+        return min(self._longest_pause, self._first_pause * 2.0 ** min(failures - self._patience, 20))
 
     def _known(self, name: str) -> _Host:
         if name not in self._hosts and len(self._hosts) >= self._max_hosts:
@@ -115,3 +135,8 @@ class Turns:
         self._hosts.setdefault(name, _Host())
         self._hosts.move_to_end(name)
         return self._hosts[name]
+
+
+def _untried(err: UnfetchablePicture) -> UnfetchablePicture:
+    err.tried = False
+    return err

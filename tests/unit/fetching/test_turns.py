@@ -1,5 +1,8 @@
 """Turns of hosts, on a clock that moves when it is told to."""
 
+import threading
+import time
+
 import pytest
 
 from backend import errors
@@ -91,15 +94,44 @@ def test_a_refusal_is_a_sign_of_life(turns: Turns) -> None:
     assert not paused(turns)
 
 
+def too_slow(turns: Turns, seconds: float) -> None:
+    with pytest.raises(errors.UrlTooSlow):
+        use(turns, errors.UrlTooSlow(), seconds=seconds)
+
+
 def test_being_too_slow_counts_only_for_a_host_that_had_the_time(turns: Turns) -> None:
     for seconds in (1, 1, 1, 1, 1, 1):
-        with pytest.raises(errors.UrlTooSlow):
-            use(turns, errors.UrlTooSlow(), seconds=seconds)
+        too_slow(turns, seconds)
     assert not paused(turns)
     for seconds in (5, 6, 7, 8, 9):
-        with pytest.raises(errors.UrlTooSlow):
-            use(turns, errors.UrlTooSlow(), seconds=seconds)
+        too_slow(turns, seconds)
     assert paused(turns)
+
+
+def test_being_too_slow_without_the_time_is_no_sign_of_life_either(turns: Turns) -> None:
+    fail(turns, 4)
+    too_slow(turns, 4)
+    fail(turns, 1)
+    assert paused(turns)
+
+
+def test_a_first_fetch_that_tells_nothing_lets_another_go_first(turns: Turns, clock: Clock) -> None:
+    fail(turns, 5)
+    clock.now += 2
+    too_slow(turns, 4)
+    fail(turns, 1)
+    clock.now += 3
+    assert paused(turns)
+
+
+def test_what_is_refused_in_a_pause_was_no_try_until_the_host_is_given_up(turns: Turns, clock: Clock) -> None:
+    fail(turns, 5)
+    for seconds in (2, 4, 8, 16, 30):
+        with pytest.raises(errors.UrlBroken, match="left alone") as refused:
+            use(turns)
+        assert refused.value.tried == (seconds == 30)
+        clock.now += seconds
+        fail(turns, 1)
 
 
 def test_what_was_under_way_when_a_pause_began_does_not_prolong_it(turns: Turns, clock: Clock) -> None:
@@ -127,9 +159,32 @@ def test_a_host_in_use_is_not_forgotten(turns: Turns) -> None:
         assert "busy.example" in turns._hosts
 
 
-def test_waiting_for_a_turn_takes_from_the_time_for_the_picture() -> None:
+def test_waiting_for_a_turn_in_vain_was_no_try() -> None:
     deadline = Deadline(0.1)
     deadline.begin()
     turns = Turns(deadline, per_host=1)
-    with turns.turn("busy.example"), pytest.raises(errors.UrlTooSlow), turns.turn("busy.example"):
-        pytest.fail("two turns at once")
+    with turns.turn("busy.example"):
+        for _ in range(2):
+            with pytest.raises(errors.UrlTooSlow) as refused, turns.turn("busy.example"):
+                pytest.fail("two turns at once")
+            assert not refused.value.tried
+
+
+def test_waiting_for_a_turn_does_not_take_from_the_time_for_the_picture() -> None:
+    deadline = Deadline(30)
+    turns = Turns(deadline, per_host=1)
+    busy = threading.Event()
+
+    def use_it_for_a_while() -> None:
+        with turns.turn("busy.example"):
+            busy.set()
+            time.sleep(0.2)
+
+    deadline.begin()
+    thread = threading.Thread(target=use_it_for_a_while)
+    thread.start()
+    assert busy.wait(10)
+    before = deadline.left()
+    with turns.turn("busy.example"):
+        assert before - deadline.left() < 0.15
+    thread.join()
