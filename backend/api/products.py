@@ -14,7 +14,7 @@ from backend.domain.picture import Picture
 from backend.domain.product import Product, ProductKey
 from backend.domain.product_facts import product_id_of, product_of
 from backend.domain.work import Accepted, Receipt
-from backend.errors import InvalidField
+from backend.errors import InvalidField, TooManyPictures
 from backend.settings import Settings
 from backend.usecases.keep_pictures import Upload
 from backend.usecases.services import Services
@@ -121,6 +121,10 @@ def _sent(services: Services, settings: Settings, key: ProductKey) -> tuple[Prod
     else:
         body = parse(ProductBody, request.get_data())
         facts = body.facts()
+        if len(body.images) > settings.limits.max_pictures:  # before each is decoded or looked up
+            raise TooManyPictures(
+                f"{len(body.images)} pictures; at most {settings.limits.max_pictures} are allowed", field="images"
+            )
         pictures = [_upload(services, settings, item, n) for n, item in enumerate(body.images)]
     return product_of(key, facts, default_currency=settings.currency), pictures
 

@@ -12,7 +12,10 @@ from backend.domain.picture import Picture, PictureState
 from backend.domain.product import AttributeValue, ProductRecord, ProductState
 from backend.domain.work import Accepted
 
-AttributeIn = str | bool | int | float | list[str]
+MAX_IMAGES = 1_000  # ten times what the setting limits.max_pictures can be, which says more when it is exceeded
+
+# Lists end with their first wrong element: of a hundred thousand each would be an error of its own.
+AttributeIn = str | bool | int | float | Annotated[list[str], Field(fail_fast=True)]
 
 
 class FactsBody(StrictBody):
@@ -46,7 +49,7 @@ class ImageBody(StrictBody):
 class ProductBody(FactsBody):
     """A product with its pictures, for PUT with a JSON body."""
 
-    images: list[ImageBody] = Field(description="The pictures in order.")
+    images: list[ImageBody] = Field(description="The pictures in order.", max_length=MAX_IMAGES, fail_fast=True)
 
 
 class ProductPart(FactsBody):
