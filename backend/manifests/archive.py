@@ -5,6 +5,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -28,6 +29,7 @@ _SHOWN = 80  # characters of a hostile name worth repeating in a message
 _DIRECTORY_BYTES_PER_ENTRY = 300  # 46 and the name, and what packers add; twice the usual
 _ENTRY_SIGNATURE = b"PK\x01\x02"
 _HIDDEN_FLAGS = 0x1 | 0x40 | 0x2000  # encrypted, strongly, with its directory (APPNOTE 4.4.4)
+_UTF8_FLAG = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others can ask for gigabytes to unpack
 
 # What zipfile raises on damaged archives, found by cutting and flipping bytes (tests/unit/manifests).
@@ -46,9 +48,10 @@ _DAMAGE = (
 class Archive:
     """An open ZIP. Whatever its directory claims, no more than the limit is unpacked at once."""
 
-    def __init__(self, source: IO[bytes], *, max_entries: int, max_picture_bytes: int) -> None:
+    def __init__(self, source: IO[bytes], *, max_entries: int, max_picture_bytes: int, max_file_bytes: int) -> None:
         """Check the directory. Raises `InvalidArchive` or `UnsafeArchiveName`."""
         self._max_picture_bytes = max_picture_bytes
+        self._max_file_bytes = max_file_bytes
         guarded = _Guarded(source, max_entries)
         try:
             self._zip = zipfile.ZipFile(guarded)
@@ -58,7 +61,8 @@ class Archive:
         try:
             _check(self._zip.infolist())
             refuse_overlaps(source, self._zip.infolist(), self._zip.start_dir)
-            self._manifest = _manifest_of(self._zip)
+            self._entries = {_name_of(info): info for info in self._zip.infolist()}
+            self._manifest = _manifest_of(self._entries)
         except _DAMAGE as err:
             raise InvalidArchive(f"this is not a ZIP that can be read: {err}") from err
         self._folder = PurePosixPath(self._manifest).parent
@@ -67,14 +71,14 @@ class Archive:
     def open_manifest(self) -> Borrowed:
         """The file of products, unpacked as it is read. Raises `InvalidArchive` where it is damaged."""
         try:
-            return _Entry(self._zip.open(self._manifest))
+            return _Entry(self._zip.open(self._entries[self._manifest]), self._max_file_bytes)
         except _DAMAGE as err:
             raise InvalidArchive(f"{shown(self._manifest, _SHOWN)} cannot be read: {err}") from err
 
     def picture(self, name: str) -> bytes:
         """An entry's bytes. Raises `PictureMissing`, `ImageTooLarge` or `UnreadableImage`."""
         label = shown(name, _SHOWN)
-        info = self._find(str(self._folder / name))
+        info = self._find(str(self._folder / name.replace("\\", "/")))
         if info is None:
             raise PictureMissing(f"no entry {label!r} in the ZIP", field="image")
         try:
@@ -91,12 +95,17 @@ class Archive:
         self._zip.close()
 
     def _find(self, path: str) -> zipfile.ZipInfo | None:
-        """By the name as it is, or as one system writes accents and the other (macOS takes letters and marks apart)."""
-        for form in (None, "NFC", "NFD"):
-            try:
-                return self._zip.getinfo(path if form is None else unicodedata.normalize(form, path))
-            except KeyError:
-                continue
+        """By the name as it is, or as one system writes accents and the other: macOS takes letters and marks apart, and
+        writes UTF-8 without the flag that says so, which `zipfile` then reads as code page 437 (APPNOTE, appendix D).
+        """
+        names = (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
+        for name in names:
+            if info := self._entries.get(name):
+                return info
+        for name in names:
+            info = self._entries.get(name.encode("utf-8", "replace").decode("cp437"))
+            if info is not None and not info.flag_bits & _UTF8_FLAG:
+                return info
         return None
 
 
@@ -122,11 +131,20 @@ class _Guarded:
 class _Entry(Borrowed):
     """The file of products inside the ZIP."""
 
+    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
+        super().__init__(source)
+        self._max_bytes = max_bytes
+        self._read = 0
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as in Borrowed
         try:
-            return super().readinto(buffer)
+            size = super().readinto(buffer)
         except _DAMAGE as err:
             raise InvalidArchive(f"the file of products breaks off: {err}") from err
+        self._read += size
+        if self._read > self._max_bytes:
+            raise InvalidArchive(f"the file of products unpacks to more than {self._max_bytes} bytes")
+        return size
 
 
 def _check(infos: list[zipfile.ZipInfo]) -> None:
@@ -144,14 +162,19 @@ def _check(infos: list[zipfile.ZipInfo]) -> None:
             raise InvalidArchive(f"entry {label!r} is encrypted")
         if info.compress_type not in _METHODS:
             raise InvalidArchive(f"entry {label!r} is packed by another method than deflate")
-        if info.filename in names:
+        if _name_of(info) in names:
             raise InvalidArchive(f"entry {label!r} is there twice")
-        names.add(info.filename)
+        names.add(_name_of(info))
 
 
-def _manifest_of(archive: zipfile.ZipFile) -> str:
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """An entry's name with the slashes the format asks for; some packers of Windows write others."""
+    return info.filename.replace("\\", "/")
+
+
+def _manifest_of(names: Iterable[str]) -> str:
     """The file of products: `products.*` at the top, else `catalog.*`, else the only one of a form that is read."""
-    found = [name for name in archive.namelist() if PurePosixPath(name).suffix.lower() in FORMS and _is_seen(name)]
+    found = [name for name in names if PurePosixPath(name).suffix.lower() in FORMS and _is_seen(name)]
     for wanted in _FIRST_NAMES:
         first = [name for name in found if name.lower() in {wanted + end for end in FORMS}]
         if len(first) == 1:

@@ -51,7 +51,8 @@ def row_of(number: int, draft: Draft, *, merchant: str, default_currency: str, m
         return Row(number, product_id, error=_told(reason_of(err)), line=draft.line)
     if mode is ImportMode.PATCH:
         return Row(number, product_id, patch=draft.facts, line=draft.line)
-    return Row(number, product_id, product, draft.pictures, line=draft.line)
+    # each once: a picture named twice would be unpacked, or decoded, twice
+    return Row(number, product_id, product, tuple(dict.fromkeys(draft.pictures)), line=draft.line)
 
 
 def reason_of(err: Exception) -> InvalidInput:

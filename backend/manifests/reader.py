@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import IO, Protocol, Self
+from typing import IO, Protocol, Self, TypeVar
 
 from backend.domain.importing import FileForm, ImportMode, ImportOptions, Row
 from backend.domain.product_facts import shown
-from backend.errors import InvalidInput, PictureMissing
+from backend.errors import InvalidCsv, InvalidInput, PictureMissing
 from backend.manifests.archive import Archive
 from backend.manifests.dialect import Products, check_mapping, ignored, table_dialect
 from backend.manifests.draft import Draft, row_of
@@ -15,12 +15,15 @@ from backend.manifests.google import Google
 from backend.manifests.json_array import elements
 from backend.manifests.json_lines import lines
 from backend.manifests.json_product import JsonProducts, json_object
-from backend.manifests.record import Borrowed, Record
+from backend.manifests.record import Borrowed, FarIn, Record, Start
 from backend.manifests.table import Table
 from backend.manifests.template import PICTURES, Template
 
+LOOKED_AT_BYTES = 4_000_000  # as much as a row of a table; a ZIP packs a thousand times as many blank lines
+
 _DELIMITERS = {FileForm.CSV: ",", FileForm.TSV: "\t"}
 
+T = TypeVar("T")
 OpenStream = Callable[[], Borrowed]
 
 
@@ -50,16 +53,18 @@ class FileReader:
         *,
         max_picture_bytes: int,
         default_currency: str,
+        max_file_bytes: int = 2_000_000_000,
         max_entries: int = 200_000,
         max_line_bytes: int = 28_000_000,
         max_pictures: int = 16,
     ) -> None:
-        """`max_entries`: of a ZIP, whose directory is held in memory, about 0.7 kB each. `max_line_bytes`: of one
-        product as JSON or in a feed, held in memory; a picture of 20 MB in base64 fits. `max_pictures`: how many are
-        taken of a product in another system's export.
+        """`max_file_bytes`: of a file of products that is unpacked from a ZIP. `max_entries`: of a ZIP, whose directory
+        is held in memory, about 0.7 kB each. `max_line_bytes`: of one product as JSON or in a feed, held in memory; a
+        picture of 20 MB in base64 fits. `max_pictures`: how many are taken of a product in another system's export.
         """
         self._max_picture_bytes = max_picture_bytes
         self._default_currency = default_currency
+        self._max_file_bytes = max_file_bytes
         self._max_entries = max_entries
         self._max_line_bytes = max_line_bytes
         self._max_pictures = max_pictures
@@ -79,7 +84,12 @@ class FileReader:
             return FileManifest(
                 self._content(from_the_start, options), None, merchant, self._default_currency, options.mode
             )
-        archive = Archive(source, max_entries=self._max_entries, max_picture_bytes=self._max_picture_bytes)
+        archive = Archive(
+            source,
+            max_entries=self._max_entries,
+            max_picture_bytes=self._max_picture_bytes,
+            max_file_bytes=self._max_file_bytes,
+        )
         try:
             content = self._content(archive.open_manifest, replace(options, form=archive.form))
         except InvalidInput:
@@ -98,7 +108,10 @@ class FileReader:
 
     def _table(self, open_stream: OpenStream, options: ImportOptions) -> Products:
         delimiter = _DELIMITERS[options.form]
-        header = Table(open_stream(), delimiter).header
+        try:
+            header = Table(_start(open_stream), delimiter).header
+        except FarIn as err:
+            raise InvalidCsv(f"the header is not in the first {LOOKED_AT_BYTES} bytes", field="header") from err
         dialect, overlay = table_dialect(header, options)
         left_out = ignored(header, dialect, overlay, options.mode)
 
@@ -116,7 +129,8 @@ class FileReader:
         def records() -> Iterator[Record]:
             return items(open_stream(), dialect.column, self._max_line_bytes)
 
-        first = next(records(), None)  # what the first item has speaks for the rest
+        # what the first item has speaks for the rest
+        first = _first_of(items(_start(open_stream), dialect.column, self._max_line_bytes))
         left_out = ignored(first.index if first else (), dialect, overlay, options.mode)
         return Products(dialect, overlay, left_out, self._max_pictures, records)
 
@@ -124,7 +138,7 @@ class FileReader:
         check_mapping(options.columns, None)
         read = elements if options.form is FileForm.JSON else lines
         content = JsonProducts(lambda: read(open_stream(), self._max_line_bytes), options.columns)
-        first = next(content.texts(), None)  # finds out whether it is an array at all
+        first = _first_of(read(_start(open_stream), self._max_line_bytes))  # finds out whether it is an array at all
         if options.mode is ImportMode.PATCH and first is not None and not isinstance(first[1], InvalidInput):
             names = {options.columns.get(name, name) for name in PICTURES}
             content = replace(content, ignored_columns=tuple(sorted(names & set(_keys(first[1])))))
@@ -176,6 +190,18 @@ class FileManifest:
     def __exit__(self, *exc: object) -> None:
         if self._archive is not None:
             self._archive.close()
+
+
+def _start(open_stream: OpenStream) -> Start:
+    return Start(open_stream(), LOOKED_AT_BYTES)
+
+
+def _first_of(found: Iterator[T]) -> T | None:
+    """The first there is in the start of a file."""
+    try:
+        return next(found, None)
+    except FarIn:
+        return None
 
 
 def _keys(text: bytes) -> tuple[str, ...]:

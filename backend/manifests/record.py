@@ -42,3 +42,23 @@ class Borrowed(io.RawIOBase):
         data = self._source.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+class FarIn(Exception):
+    """Raised by `Start` where it ends. Never leaves this room."""
+
+
+class Start(Borrowed):
+    """The first bytes of a stream, for what is looked up in a file while somebody waits. Raises `FarIn` beyond."""
+
+    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
+        super().__init__(source)
+        self._left = max_bytes
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as in Borrowed
+        """Fill the buffer from the source."""
+        if self._left <= 0:
+            raise FarIn
+        size = super().readinto(buffer)
+        self._left -= size
+        return size

@@ -6,12 +6,14 @@ import struct
 import unicodedata
 import warnings
 import zipfile
+from typing import Any
 
 import pytest
 
-from backend.domain.importing import FileForm
-from backend.errors import ImageTooLarge, InvalidArchive, InvalidInput, PictureMissing, UnsafeArchiveName
-from backend.manifests.reader import FileManifest, FileReader
+from backend.domain.importing import FileForm, ImportMode
+from backend.errors import ImageTooLarge, InvalidArchive, InvalidCsv, InvalidInput, PictureMissing, UnsafeArchiveName
+from backend.manifests import archive
+from backend.manifests.reader import LOOKED_AT_BYTES, FileManifest, FileReader
 from tests.unit.manifests.opening import codes, opened, product, rows, zipped
 
 ZIP = FileForm.ZIP
@@ -105,6 +107,34 @@ def test_a_missing_picture_has_its_own_error(name: str) -> None:
     caught.value.detail.encode()
 
 
+def test_names_of_windows_are_found_with_either_slash() -> None:
+    entries = {"shop\\products.csv": TABLE + b"A,p\\a.jpg\nB,p/a.jpg\n", "shop\\p\\a.jpg": b"jpeg"}
+    with opened(ZIP, zipped(entries)) as manifest:
+        assert [manifest.picture(row.pictures[0].entry or "") for row in manifest.rows()] == [b"jpeg"] * 2
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_utf8_that_do_not_say_so_are_found(form: Any) -> None:
+    name = unicodedata.normalize(form, "p/café.jpg")
+    data = bytearray(zipped({"products.csv": TABLE, name: b"jpeg"}))
+    for at in (local_at(bytes(data), 1) + 7, directory_at(bytes(data), 1) + 9):
+        assert data[at] & 0x08
+        data[at] &= ~0x08  # what macOS writes
+    with opened(ZIP, bytes(data)) as manifest:
+        assert manifest.picture("p/café.jpg") == b"jpeg"
+
+
+def test_a_name_that_says_it_is_utf8_is_not_read_otherwise() -> None:
+    misread = "café.jpg".encode().decode("cp437")
+    with opened(ZIP, zipped({"products.csv": TABLE, misread: b"jpeg"})) as manifest, pytest.raises(PictureMissing):
+        manifest.picture("café.jpg")
+
+
+def test_a_picture_a_row_names_twice_is_there_once() -> None:
+    [row] = rows(ZIP, zipped({"products.csv": TABLE + b"A,a.jpg|b.jpg|a.jpg\n"}))
+    assert [ref.entry for ref in row.pictures] == ["a.jpg", "b.jpg"]
+
+
 # --- what must not be in it -------------------------------------------------------------------------------------------
 
 
@@ -147,6 +177,11 @@ def test_a_name_that_is_there_twice_is_refused() -> None:
             archive.writestr("products.csv", content)
     with pytest.raises(InvalidArchive, match="twice"):
         opened(ZIP, buffer.getvalue())
+
+
+def test_names_that_differ_in_their_slashes_only_are_refused() -> None:
+    with pytest.raises(InvalidArchive, match="twice"):
+        opened(ZIP, zipped({"products.csv": TABLE, "p/a.jpg": b"x", "p\\a.jpg": b"y"}))
 
 
 def test_entries_that_share_a_header_are_refused() -> None:
@@ -207,8 +242,8 @@ def test_what_is_no_archive_is_refused(data: bytes) -> None:
 def test_a_picture_that_unpacks_beyond_the_limit_is_refused_whatever_the_directory_says() -> None:
     data = zipped({"products.csv": TABLE, "big.jpg": b"\0" * 100_000}, zipfile.ZIP_DEFLATED)
     lying = data.replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    for archive in (data, lying):
-        with opened(ZIP, archive) as manifest, pytest.raises(InvalidInput) as caught:
+    for packed in (data, lying):
+        with opened(ZIP, packed) as manifest, pytest.raises(InvalidInput) as caught:
             manifest.picture("big.jpg")
         assert isinstance(caught.value, ImageTooLarge) or caught.value.code == "image_undecodable"
 
@@ -222,6 +257,53 @@ def test_the_bytes_of_the_file_of_products_count_and_not_its_announced_size() ->
     assert codes(rows(ZIP, data)) == codes(rows(ZIP, larger)) == [None] * 1_000
     with pytest.raises(InvalidArchive, match="breaks off"):
         rows(ZIP, smaller)
+
+
+def test_a_file_of_products_that_unpacks_beyond_the_limit_of_an_import_breaks_off() -> None:
+    reader = FileReader(max_picture_bytes=1, default_currency="EUR", max_file_bytes=100_000)
+    data = zipped({"products.csv": TABLE + b"A,a.jpg\n" * 20_000}, zipfile.ZIP_DEFLATED)
+    with opened(ZIP, data, reader=reader) as manifest:
+        reading = manifest.rows()
+        assert next(reading).product_id == "A"
+        with pytest.raises(InvalidArchive, match="more than 100000 bytes"):
+            list(reading)
+
+
+BLANK = b"\n" * (2 * LOOKED_AT_BYTES)
+FAR = {
+    "products.csv": (BLANK + TABLE, None),
+    "products.tsv": (BLANK + TABLE, None),
+    "products.jsonl": (BLANK + b'{"product_id": "A", "images": ["a.jpg"]}', "A"),
+    "products.json": (b"[" + BLANK + b'{"product_id": "A", "images": ["a.jpg"]}]', None),
+    "products.xml": (b"<rss><channel>" + BLANK + b"<item><id>A</id></item></channel></rss>", "A"),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+@pytest.mark.parametrize("mode", ImportMode)
+def test_no_more_than_the_start_of_a_file_is_read_to_open_it(
+    name: str, mode: ImportMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, product_id = FAR[name]
+    unpacked: list[int] = []
+    reading = archive._Entry.readinto
+
+    def counted(entry: archive._Entry, buffer: memoryview) -> int:
+        unpacked.append(reading(entry, buffer))
+        return unpacked[-1]
+
+    monkeypatch.setattr(archive._Entry, "readinto", counted)
+    data = zipped({name: content}, zipfile.ZIP_DEFLATED)
+    if name.endswith("sv"):
+        with pytest.raises(InvalidCsv, match="the header"):
+            opened(ZIP, data, mode=mode)
+    else:
+        with opened(ZIP, data, mode=mode) as manifest:
+            assert manifest.ignored_columns == ()
+            assert LOOKED_AT_BYTES < sum(unpacked) < LOOKED_AT_BYTES * 1.1
+            [row] = list(manifest.rows())
+            assert row.product_id == product_id  # an element of the array is too large for the reader of these tests
+    assert sum(unpacked) < len(content) * 1.6
 
 
 def test_no_damage_to_an_archive_raises_anything_but_our_errors() -> None:
