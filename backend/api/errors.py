@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.exceptions import NotFound as UnknownPath
 
 from backend import errors
+from backend.api import received
 from backend.api.schemas.problem import FieldProblem, Problem
 from backend.domain.product import ProductRecord
 
@@ -104,4 +105,4 @@ def _answer(status: int, code: str, detail: str, mend: str, wrong: tuple[errors.
         errors=[FieldProblem(field=item.field, code=item.code, message=item.message) for item in wrong],
         request_id=g.get("request_id", ""),
     )
-    return Response(json.dumps(document.model_dump()), status, content_type="application/problem+json")
+    return Response(json.dumps(document.model_dump()), status, content_type=received.PROBLEM)

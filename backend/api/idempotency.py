@@ -27,15 +27,17 @@ class WriteHeaders(BaseModel):
         alias="Idempotency-Key",
         pattern=r"^[\x20-\x7e]{1,255}$",
         description="The same key and request is done once and answered the same for a day, then with "
-        "`Idempotency-Replayed: true`; with another request it is 409. While the first has no answer yet, or was cut "
-        "off after its change was durable, the answer is 202 with the `job_id` alone.",
+        "`Idempotency-Replayed: true`; with another request it is 409. A request that was refused leaves its key free, "
+        "a change that was accepted uses it up. While the first has no answer yet, or was cut off after its change was "
+        "durable, the answer is 202 with the `job_id` alone.",
     )
 
 
 def once(
     services: Services, header: WriteHeaders, act: Callable[[Receipt | None], Response], *, digest: bytes | None = None
 ) -> Response:
-    """The answer of `act`, or the one it gave to this request before. Errors are not kept: they can be sent again.
+    """The answer of `act`, or the one it gave to this request before. `act` raises while nothing was changed, and then
+    the key stays free; whatever it returns, a failure that was waited for too, says what became of a durable change.
 
     `digest`: the body's sha-256 where the route read it itself. Raises `ReusedKey`, and what `act` raises.
     """
@@ -54,18 +56,19 @@ def once(
 
 
 def _kept(services: Services, receipt: Receipt, answer: Response) -> Response:
-    if answer.status_code < 300:  # noqa: PLR2004 - RFC 9110 15.3: only success is repeated
-        try:
-            services.receipts.keep(receipt, answer.status_code, answer.get_data(as_text=True))
-        except Unavailable:  # the change is durable under its receipt: a repetition finds its job
-            log.warning("the answer to request %s was not kept", g.request_id, exc_info=True)
+    try:
+        services.receipts.keep(receipt, answer.status_code, answer.get_data(as_text=True))
+    except Unavailable:  # the change is durable under its receipt: a repetition finds its job
+        log.warning("the answer to request %s was not kept", g.request_id, exc_info=True)
     return answer
 
 
 def _replayed(kept: KeptReceipt) -> Response:
     body = kept.answer if kept.answer is not None else json.dumps({"job_id": kept.job_id})
-    answer = Response(body, kept.status or 202, content_type=received.JSON)
-    whole_product = request.method == "PUT" and kept.answer is not None
+    status = kept.status or 202
+    failed = status >= 400  # noqa: PLR2004 - RFC 9110 15.5
+    answer = Response(body, status, content_type=received.PROBLEM if failed else received.JSON)
+    whole_product = request.method == "PUT" and kept.answer is not None and not failed
     answer.headers["Location"] = request.path if whole_product else f"/v1/jobs/{kept.job_id}"
     answer.headers["Idempotency-Replayed"] = "true"
     return answer

@@ -12,6 +12,7 @@ from backend.usecases.keep_pictures import Upload
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+PROBLEM = "application/problem+json"
 MULTIPART = "multipart/form-data"
 ZIP = "application/zip"
 

@@ -123,6 +123,21 @@ def test_a_repetition_of_a_request_that_waited_gets_its_201_again() -> None:
     assert again.headers["Location"] == "/v1/products/p1"
 
 
+def test_a_change_that_failed_while_its_upload_waited_used_its_key_up() -> None:
+    house = diligent_house()
+    client = client_of(house)
+    url = "https://shop.example/a.jpg"
+    house.fetcher.answers[url] = UrlRefused("the host answered with status 404")
+    first, again = (put(client, images=[{"url": url}], **{"Idempotency-Key": "k"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (422, 422)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (again.data, again.content_type) == (first.data, "application/problem+json")
+    assert again.headers["Location"] == first.headers["Location"]
+    assert client.get("/v1/products/p1").json["version"] == 1  # durable, as its job says
+    assert put(client, **{"Idempotency-Key": "k"}).get_json(force=True)["code"] == "idempotency_key_reused"
+    assert put(client, **{"Idempotency-Key": "another"}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("prefer", "seconds"),
     [
