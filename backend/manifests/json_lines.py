@@ -16,6 +16,8 @@ def lines(stream: Borrowed, max_bytes: int) -> Iterator[Text]:
     number = 0
     while line := source.readline(max_bytes + 2):  # an end of line beside
         number += 1
+        if line == b"\n":  # a ZIP packs a million of them in a kilobyte
+            continue
         if number == 1:
             line = line.removeprefix(_BOM)
         if len(line.rstrip(b"\r\n")) > max_bytes:
