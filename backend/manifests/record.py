@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO
+from typing import Protocol
 
 from backend.errors import InvalidInput
 
@@ -27,10 +27,18 @@ ReadRecords = Callable[[], Iterator[Record]]
 """Reads a file's records from its start."""
 
 
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Up to `size` bytes; none at the end."""
+        ...
+
+
 class Borrowed(io.RawIOBase):
     """A stream of somebody else: readers that close what they read from leave it open."""
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: Readable) -> None:
         self._source = source
 
     def readable(self) -> bool:
@@ -39,7 +47,7 @@ class Borrowed(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the stub has no name for what io passes
         """Fill the buffer from the source."""
-        data = self._source.read(len(buffer))
+        data = self._source.read(len(buffer)) or b""
         buffer[: len(data)] = data
         return len(data)
 
@@ -51,7 +59,7 @@ class FarIn(Exception):
 class Start(Borrowed):
     """The first bytes of a stream, for what is looked up in a file while somebody waits. Raises `FarIn` beyond."""
 
-    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
+    def __init__(self, source: Readable, max_bytes: int) -> None:
         super().__init__(source)
         self._left = max_bytes
 
