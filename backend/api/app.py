@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from backend.api import health, images, imports, jobs, products, reference, search
 from backend.api.auth import check_door, merchant_in
-from backend.api.errors import http_problem, problem, unforeseen
+from backend.api.errors import http_problem, problem, storage_problem, unforeseen
 from backend.api.schemas.body import invalid
 from backend.api.schemas.problem import Problem
 from backend.errors import ShelfsightError, Unavailable
@@ -71,6 +71,7 @@ def create_app(services: Services, settings: Settings, *, key: str | None) -> Op
     app.add_url_rule("/docs", "docs", lambda: redirect("/docs/swagger"))
     app.register_error_handler(ShelfsightError, problem)
     app.register_error_handler(HTTPException, http_problem)
+    app.register_error_handler(OSError, storage_problem)
     app.register_error_handler(Exception, unforeseen)
     _add_hooks(app, key)
     return app

@@ -1,5 +1,6 @@
 """Our error -> status and problem document (RFC 9457). The only place that knows HTTP's numbers for them."""
 
+import errno
 import logging
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from backend.api.schemas.problem import FieldProblem, Problem
 from backend.domain.product import ProductRecord
 
 log = logging.getLogger(__name__)
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 RETRY_SECONDS = 5  # the sweep's and the supervisor's own pace: what is down is usually back by then
 
@@ -86,6 +89,17 @@ def http_problem(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return answer
+
+
+def storage_problem(error: OSError) -> Response:
+    """The answer when the system has no room for what was sent: large bodies and forms go to disk before we see them.
+
+    Any other error of the system is a fault of ours.
+    """
+    if error.errno not in _NO_ROOM:
+        return unforeseen(error)
+    log.warning("request %s found no room: %s", g.get("request_id"), error)
+    return problem(errors.BlobsUnavailable("the server's disk is full"))
 
 
 def unforeseen(error: Exception) -> Response:

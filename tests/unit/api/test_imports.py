@@ -1,7 +1,10 @@
 """Files of products: their forms, their columns, their limits; and what is asked before any body is read."""
 
 import io
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -183,3 +186,37 @@ def test_too_many_unread_imports_are_429_and_other_merchants_go_on() -> None:
     assert (refused.status_code, refused.get_json(force=True)["code"]) == (429, "too_many_imports")
     other = client.post("/v1/imports", data=CSV, content_type="text/csv", headers={"X-Shelfsight-Merchant": "other"})
     assert other.status_code == 202
+
+
+def form_of(name: str) -> dict[str, object]:
+    """A form whose one file is too large for memory; the test client would leave a file of its own open."""
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="a.csv"\r\n\r\n'
+    return {"data": head.encode() + bytes(600_000) + b"\r\n--b--", "content_type": "multipart/form-data; boundary=b"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/imports", {"data": CSV, "content_type": "text/csv"}),
+        ("POST", "/v1/imports", {"data": CSV * 50_000, "content_type": "text/csv"}),
+        ("POST", "/v1/imports", form_of("file")),
+        ("PUT", "/v1/products/p1", form_of("images")),
+    ],
+    ids=["a small file", "a large file", "a form with a file", "a form with a picture"],
+)
+def test_a_full_disk_is_said_and_the_request_can_be_sent_again(
+    client: Any, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, object]
+) -> None:
+    files: list[IO[bytes]] = []
+
+    def on_a_full_disk(*_: object, **__: object) -> IO[bytes]:
+        files.append(Path("/dev/full").open("w+b"))  # noqa: SIM115 - closed by whom it is made for
+        return files[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", on_a_full_disk)
+    answer = client.open(path, method=method, **body)
+    for file in files:
+        with suppress(OSError):  # what is still in its buffer has no room either
+            file.close()
+    assert (answer.status_code, answer.get_json(force=True)["code"]) == (503, "blobs_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
