@@ -39,7 +39,7 @@ def blueprint(services: Services) -> APIBlueprint:
     )
     def get_image(path: ImagePath, query: ThumbnailParameters) -> Response:
         etag = f"{path.image_id}-{query.width}"
-        if request.if_none_match.contains(etag):
+        if request.if_none_match.contains_weak(etag):
             services.read_image.check(g.merchant, path.image_id)
             answer = Response(status=304)
         else:

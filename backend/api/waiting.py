@@ -12,6 +12,7 @@ from backend.api.idempotency import WriteHeaders
 from backend.api.schemas.product import ProductView
 from backend.domain.product import ProductRecord, ProductState
 from backend.domain.work import Accepted
+from backend.errors import Unavailable
 from backend.settings import Settings
 from backend.usecases.services import Services
 
@@ -51,6 +52,8 @@ class Waiting:
             return None
         try:
             record = self._settled(accepted, seconds)
+        except Unavailable:  # the change is durable all the same, and a 503 would have it sent again
+            return None
         finally:
             self._slots.release()
         if record is None or record.deleted or record.state is ProductState.PENDING:  # pending: changed again meanwhile

@@ -11,7 +11,7 @@ from backend.api.app import create_app
 from backend.api.waiting import PutHeaders
 from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.work import Work
-from backend.errors import UrlRefused
+from backend.errors import CatalogUnavailable, UrlRefused
 from backend.settings import Settings
 from tests import pictures
 from tests.fakes.doorbell import FakeDoorbell
@@ -91,6 +91,17 @@ def test_a_wait_ends_with_202_when_the_server_stops() -> None:
     house.services = replace(house.services, await_product=awaiting)  # type: ignore[arg-type]
     client = client_of(house)
     assert put(client).status_code == 202
+
+
+def test_a_part_that_goes_down_while_an_upload_waits_does_not_undo_its_202() -> None:
+    house = House()
+
+    def awaiting(key: ProductKey, version: int, seconds: float) -> None:
+        raise CatalogUnavailable
+
+    house.services = replace(house.services, await_product=awaiting)  # type: ignore[arg-type]
+    answer = put(client_of(house))
+    assert (answer.status_code, answer.json["version"]) == (202, 1)
 
 
 def test_a_small_server_lets_nobody_wait() -> None:
