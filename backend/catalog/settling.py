@@ -114,7 +114,7 @@ def _fetch_columns(fetching: Fetching, row: RowMapping) -> dict[str, Any]:
         if fetching.again_at is None:
             place |= {"lane": FETCHED.get(Lane(row["lane"]), row["lane"]), "fetches": 0}
         else:
-            place |= {"due_at": fetching.again_at, "fetches": row["fetches"] + 1}
+            place |= {"due_at": fetching.again_at, "fetches": max(1, row["fetches"] + fetching.tried)}
     return {"at_merchant": row["merchant"], "at_product_id": row["product_id"], **place}
 
 

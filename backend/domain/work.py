@@ -101,11 +101,14 @@ class Fetching:
     """What fetching brought: all pictures of the claimed version, in order, those that came with their hashes.
 
     `again_at`: some may come later; the product is due for fetching again then. None: it goes on to be reconciled.
+    `tried` False: no host of those was even asked, so `Claim.fetches` stays as it is; but it is 1 at least, which is
+    what makes the product wait.
     """
 
     claim: Claim
     pictures: tuple[Picture, ...]
     again_at: datetime | None = None
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,17 @@ def test_what_did_not_come_is_fetched_again_when_it_is_said_to_be(store: Store) 
     assert store.claimed_ids() == ["p-1"]
 
 
+def test_a_fetch_that_was_no_try_waits_for_its_moment_and_is_not_counted(store: Store) -> None:
+    claim = begin(store, url_picture("a"))
+    for tried, fetches in ((False, 1), (False, 1), (True, 2), (False, 2)):
+        again_at = store.clock.now + timedelta(seconds=30)
+        store.ledger.record_fetches([Fetching(claim, (url_picture("a"),), again_at, tried=tried)])
+        assert store.claimed_ids(work=Work.FETCH) == []
+        store.clock.advance(31)
+        [claim] = store.claim(work=Work.FETCH)
+        assert claim.fetches == fetches
+
+
 def test_new_facts_accepted_meanwhile_leave_the_product_to_be_fetched(store: Store) -> None:
     claim = begin(store, url_picture("a"))
     store.upload(facts_change("p-1"), kind=JobKind.UPDATE)

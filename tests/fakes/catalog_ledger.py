@@ -91,7 +91,7 @@ class FakeLedger:
         row.record = replace(row.record, pictures=fetching.pictures)
         row.note_dropped(was)
         if fetching.again_at is not None:
-            row.due_at, row.fetches = fetching.again_at, row.fetches + 1
+            row.due_at, row.fetches = fetching.again_at, max(1, row.fetches + fetching.tried)
         else:
             row.lane, row.fetches = (Lane.IMPORT if row.lane is Lane.FETCH_IMPORT else Lane.UPLOAD), 0
 

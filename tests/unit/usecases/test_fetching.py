@@ -1,11 +1,16 @@
 """Pictures that come from addresses: fetched once, checked, tried again while that may help, never in anyone's way."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+
 import pytest
 
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductState
 from backend.domain.work import Work
-from backend.errors import BlobsUnavailable, UrlBroken, UrlNotAllowed, UrlRefused
+from backend.errors import BlobsUnavailable, Unavailable, UrlBroken, UrlNotAllowed, UrlRefused
+from backend.ports import Fetched
 from backend.settings import FetchSettings, Settings
 from backend.usecases.keep_pictures import Upload
 from tests import pictures
@@ -158,3 +163,80 @@ def test_a_full_disk_is_not_the_pictures_fault(house: House) -> None:
         breaker._until = 0.0
     house.work()
     assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+
+
+def untried(detail: str = "left alone") -> UrlBroken:
+    err = UrlBroken(detail)
+    err.tried = False
+    return err
+
+
+def test_a_picture_whose_host_had_no_turn_for_it_is_never_given_up(house: House) -> None:
+    house.fetcher.answers[URL] = untried()
+    put(house, "p1", URL, OTHER_URL)
+    for _ in range(10):
+        house.work()
+        house.clock.advance(31)
+    assert len(house.fetcher.fetched) == 11
+    house.fetcher.answers[URL] = PHOTO
+    house.work()
+    record = house.services.read_product(key("p1"))
+    assert [item.code for item in record.pictures] == [None, None]
+
+
+def test_an_address_that_is_tried_in_vain_fails_alone_beside_one_that_waits(house: House) -> None:
+    house.fetcher.answers |= {URL: untried(), OTHER_URL: UrlBroken("status 503")}
+    put(house, "p1", URL, OTHER_URL)
+    for _ in range(6):
+        house.work()
+        house.clock.advance(100)
+    pictures_now = house.services.read_product(key("p1")).pictures
+    assert [(item.unfetched, item.code) for item in pictures_now] == [(True, None), (False, "url_host_failed")]
+    house.fetcher.answers[URL] = PHOTO
+    house.clock.advance(100)
+    house.work()
+    assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+
+
+def test_what_nobody_foresaw_costs_one_address_and_not_the_batch(house: House) -> None:
+    house.fetcher.answers[URL] = RuntimeError("a fault of ours")
+    put(house, "p1", URL)
+    put(house, "p2", OTHER_URL)
+    house.work()
+    assert house.services.read_product(key("p1")).code == "internal"
+    assert "RuntimeError" in (house.services.read_product(key("p1")).detail or "")
+    assert house.services.read_product(key("p2")).state is ProductState.SEARCHABLE
+
+
+def test_a_fetch_that_was_called_off_gives_the_claims_back(house: House) -> None:
+    executor = ThreadPoolExecutor(1)
+    begun, go_on = Event(), Event()
+
+    class Slow:
+        def fetch(self, url: str, **_: object) -> Fetched:
+            begun.set()
+            assert go_on.wait(10)
+            return Fetched(PHOTO, None, None)
+
+    fetch = replace(house.services.fetch_pictures, fetcher=Slow(), executor=executor, lease_seconds=0.03)  # type: ignore[arg-type]
+    put(house, "p1", URL, OTHER_URL)
+    with ThreadPoolExecutor(1) as threads:
+        batch = threads.submit(fetch)
+        assert begun.wait(10)
+        executor.shutdown(wait=False, cancel_futures=True)
+        go_on.set()
+        with pytest.raises(Unavailable, match="shutting down"):
+            batch.result(10)
+    for breaker in house.services.read_status.breakers:
+        breaker._until = 0.0
+    house.work()
+    assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+
+
+def test_a_clock_that_was_set_back_makes_no_address_fresh_for_ever(house: House) -> None:
+    put(house, "p1", URL)
+    house.work()
+    house.clock.advance(-100_000)
+    put(house, "p2", URL)
+    house.work()
+    assert house.fetcher.fetched == [URL, URL]
