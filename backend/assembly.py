@@ -44,6 +44,7 @@ from backend.usecases.read_status import ReadStatus
 from backend.usecases.reconcile_products import ReconcileProducts
 from backend.usecases.search_products import SearchProducts
 from backend.usecases.services import Services
+from backend.usecases.solitude import Solitude
 from backend.usecases.sweep import Sweep
 from backend.usecases.understand_rows import UnderstandRows
 from backend.usecases.upload_product import UploadProduct
@@ -146,6 +147,7 @@ def assemble(settings: Settings, parts: Parts) -> Services:
             grace=timedelta(seconds=worker.purge_grace_seconds),
             tombstones=timedelta(seconds=worker.tombstone_seconds),
         ),
+        hand_back=lambda: [crew.hand_back() for crew in crews.values()],
         close=close,
     )
 
@@ -158,8 +160,16 @@ def _crews(settings: Settings, parts: Parts) -> dict[Work, Crew]:
         Work.UPLOADS: worker.threads,
         Work.IMPORTS: worker.threads,
     }
+    solitude = Solitude()
     return {
-        work: Crew(work, parts.ledger, BoundedSemaphore(number), Breaker(work.value, parts.clock), worker.lease_seconds)
+        work: Crew(
+            work,
+            parts.ledger,
+            BoundedSemaphore(number),
+            Breaker(work.value, parts.clock),
+            solitude,
+            worker.lease_seconds,
+        )
         for work, number in places.items()
     }
 

@@ -22,7 +22,7 @@ from backend.api.app import InFlight, create_app
 from backend.bootstrap import build
 from backend.errors import DataDirectoryInUse, Misconfigured
 from backend.settings import Settings
-from workers.lifecycle import Upkeep, WorkerThread, run_process
+from workers.lifecycle import Upkeep, WorkerThread, let_go, run_process
 from workers.tasks import register_tasks
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     register_tasks(built.celery, built.services, built.doorbell)
     server = _listening(app, settings)
     worker = WorkerThread(built.celery, threads=settings.worker.tasks, name="embedded@shelfsight")
-    upkeep = Upkeep(built.services, settings.worker, sole_owner=True)
+    built.services.sweep.take_over()
+    upkeep = Upkeep(built.services, settings.worker)
     upkeep.start()
     worker.start()
     threading.Thread(target=server.run, name="web", daemon=True).start()
@@ -60,9 +61,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     # server.close() from this thread would write stray bytes into reused file descriptors: only the threads are ended
     server.task_dispatcher.shutdown(cancel_pending=False, timeout=2)
     upkeep.stop()
-    ended = worker.stop()
-    if ended:
-        built.services.close()
+    ended = let_go(worker, built.services)
     lock.close()
     logging.shutdown()
     os._exit(0 if ended else 1)  # the daemon threads of waitress and Celery have no other way to end

@@ -96,6 +96,15 @@ class WorkerThread:
             self._stop.wait(1)
 
 
+def let_go(worker: WorkerThread, services: Services) -> bool:
+    """Stop working: finish what is in hand, or give it back where that takes too long. Whether all ended in time."""
+    if worker.stop():
+        services.close()
+        return True
+    services.hand_back()
+    return False
+
+
 class Recurring:
     """A thread that does something now and again every few seconds. An outage is waited for, a fault is logged."""
 
@@ -131,10 +140,9 @@ class Upkeep:
     """The sweep every few seconds and the purge every hour or so, as threads."""
 
     def __init__(
-        self, services: Services, settings: WorkerSettings, *, sole_owner: bool, beat: Callable[[], None] = lambda: None
+        self, services: Services, settings: WorkerSettings, *, beat: Callable[[], None] = lambda: None
     ) -> None:
-        """`sole_owner`: at the first sweep every lease is an orphan and is taken back. `beat` follows each sweep."""
-        self._first = sole_owner
+        """`beat` follows each sweep."""
         self._sweep_once = services.sweep
         self._beat = beat
         self._threads = (
@@ -153,6 +161,5 @@ class Upkeep:
             thread.stop()
 
     def _sweep(self) -> None:
-        self._sweep_once(sole_owner=self._first)
-        self._first = False
+        self._sweep_once()
         self._beat()

@@ -9,7 +9,7 @@ from backend.bootstrap import build
 from backend.errors import Misconfigured
 from backend.settings import Settings
 from workers.heartbeat import beat
-from workers.lifecycle import Upkeep, WorkerThread, run_process
+from workers.lifecycle import Upkeep, WorkerThread, let_go, run_process
 from workers.tasks import register_tasks
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,13 @@ def _work(settings: Settings, stop: threading.Event) -> int:
     built = build(settings)
     register_tasks(built.celery, built.services, built.doorbell)
     worker = WorkerThread(built.celery, threads=settings.worker.tasks, name=f"worker-{os.getpid()}@shelfsight")
-    upkeep = Upkeep(built.services, settings.worker, sole_owner=False, beat=beat)
+    upkeep = Upkeep(built.services, settings.worker, beat=beat)
     upkeep.start()
     worker.start()
     log.info("working with %d threads", settings.worker.threads)
     stop.wait()
     upkeep.stop()
-    ended = worker.stop()
-    if ended:
-        built.services.close()
+    ended = let_go(worker, built.services)
     logging.shutdown()
     os._exit(0 if ended else 1)  # Celery's pool threads have no other way to end
 

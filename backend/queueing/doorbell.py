@@ -28,6 +28,7 @@ TASK_OF = {
 }
 
 _UNANSWERED_MS = 2_000  # a ring nobody answered is forgotten after this, so that a lost message delays by this at most
+_ENOUGH = 100  # unheard rings in a queue: while no worker runs, uploads for days must not fill the broker's memory
 _PAUSE_SECONDS = 1.0  # a broker that failed is left alone for this long: uploads must not wait for it one by one
 _ANSWER_SECONDS = 0.5  # redis-py would retry three times with back-off: a frozen broker then holds an upload for 15 s
 
@@ -76,7 +77,7 @@ class CeleryDoorbell:
         if time.monotonic() < self._paused_until:
             return
         try:
-            if self._redis.set(_bell(task), 1, nx=True, px=_UNANSWERED_MS):
+            if self._redis.set(_bell(task), 1, nx=True, px=_UNANSWERED_MS) and self._redis.llen(task) < _ENOUGH:
                 self._app.send_task(task, retry=False, ignore_result=True)
         except (redis.RedisError, OperationalError, OSError) as err:
             self._paused_until = time.monotonic() + _PAUSE_SECONDS

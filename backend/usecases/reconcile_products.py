@@ -43,44 +43,62 @@ class ReconcileProducts:
 
         Without a free place nothing is done: whoever holds the places rings when there is more.
         """
-        with self.crews[work].claims(self.batch) as claims:
+        crew = self.crews[work]
+        with crew.claims(self.batch) as claims:
             if not claims:
                 return 0
             if len(claims) == self.batch:  # more may be due: let another thread start while this one works
                 self.doorbell.ring(work)
-            outcomes, moved_on = self._outcomes(claims)
+            reasons = {claim: reason for claim in claims if (reason := crew.gave_up(claim))}
+            outcomes, moved_on = self._outcomes([claim for claim in claims if claim not in reasons])
+            given_up = [_given_up(claim, reason) for claim, reason in reasons.items()]
             if work is Work.FACTS:  # new facts leave the pictures alone: nothing embedded, nothing spared
                 outcomes = [replace(outcome, reused=0) for outcome in outcomes]
-            self.ledger.settle(outcomes)
+            self.ledger.settle([*outcomes, *given_up])
             self.ledger.release(moved_on)
-        if self.ledger.waiting(work):  # left out of this batch, or changed while it was worked on
-            self.doorbell.ring(work)
-        return len(outcomes)
+        self._ring_for_what_waits()
+        return len(outcomes) + len(given_up)
+
+    def _ring_for_what_waits(self) -> None:
+        """What was left out of this batch, and what changed while it was worked on, which may wait for other work now:
+        the bell that was rung for it then found it held.
+        """
+        for work in Work:
+            if self.ledger.waiting(work):
+                self.doorbell.ring(work)
 
     def _outcomes(self, claims: Sequence[Claim]) -> tuple[list[Outcome], list[Claim]]:
         """All claims together; when that fails in an unforeseen way, one by one, so that only the culprit fails."""
         try:
-            return self._reconcile(claims)
+            return self._reconcile(claims) if claims else ([], [])
         except Unavailable:
             raise
         except Exception as err:
             log.exception("reconciling %d products failed", len(claims))
             if len(claims) == 1:
-                detail = f"{type(err).__name__} while indexing; see the log"
-                return [Outcome(claims[0], code=ShelfsightError.code, detail=detail)], []
+                return [_given_up(claims[0], f"{type(err).__name__} while indexing; see the log")], []
             singly = [self._outcomes([claim]) for claim in claims]
             return [item for outcomes, _ in singly for item in outcomes], [it for _, moved in singly for it in moved]
 
     def _reconcile(self, claims: Sequence[Claim]) -> tuple[list[Outcome], list[Claim]]:
-        """Outcomes, and claims whose row has moved on already: those come again in the queue of their new version."""
+        """Outcomes, and claims to be given back: their row has moved on already, or a worker that had lost
+        its lease wrote to the index beside this one. Those come again in the queue of what they are by then.
+        """
         records = {record.product.key: record for record in self.catalog.products([claim.key for claim in claims])}
         due = [(it, records[it.key]) for it in claims if it.key in records and records[it.key].version == it.version]
         plans = {claim.key: plan_of(record, self.vectors.vectors_of(claim.key).keys()) for claim, record in due}
         wanted = [item for plan in plans.values() for item in plan.add]
         embedded = self.embed(wanted, self._sign_of_life(claims))
         self._write(due, plans, embedded)
-        current = {claim.key for claim, _ in due}
-        return _outcomes(due, plans, embedded), [claim for claim in claims if claim.key not in current]
+        done = [(claim, record) for claim, record in due if self._stands(claim.key, plans[claim.key])]
+        settled = {claim.key for claim, _ in done}
+        return _outcomes(done, plans, embedded), [claim for claim in claims if claim.key not in settled]
+
+    def _stands(self, key: ProductKey, plan: Plan) -> bool:
+        """Whether the pictures that were to be kept are still there: between the look at them and the writing of their
+        new facts, a worker with an older version may have buried them. After the writing none can.
+        """
+        return not plan.keep or self.vectors.vectors_of(key).keys() >= {*plan.keep}
 
     def _sign_of_life(self, claims: Sequence[Claim]) -> Callable[[], None]:
         """Renews the leases when a third of their time is over: a batch on a slow machine may take longer than one."""
@@ -116,6 +134,11 @@ class ReconcileProducts:
             self.vectors.upsert(points)
         if tombstones:
             self.vectors.bury(tombstones)
+
+
+def _given_up(claim: Claim, reason: str) -> Outcome:
+    """Failed without a word to the index."""
+    return Outcome(claim, code=ShelfsightError.code, detail=reason, told=False)
 
 
 def _outcomes(due: Sequence[Due], plans: Mapping[ProductKey, Plan], embedded: Embedded) -> list[Outcome]:

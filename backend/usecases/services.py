@@ -25,7 +25,9 @@ from backend.usecases.watch_job import WatchJob
 
 @dataclass(frozen=True)
 class Services:
-    """One field per verb. `close` flushes and lets go of everything behind them."""
+    """One field per verb. `close` flushes and lets go of everything behind them; `hand_back` gives back the products
+    that are being worked on, for a process that cannot wait for their end.
+    """
 
     admit: Admit
     receipts: KeepReceipts
@@ -47,4 +49,5 @@ class Services:
     read_status: ReadStatus
     sweep: Sweep
     purge: Purge
+    hand_back: Callable[[], object]
     close: Callable[[], None]

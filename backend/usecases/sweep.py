@@ -15,12 +15,16 @@ class Sweep:
     doorbell: Doorbell
     vectors: VectorStore
 
-    def __call__(self, *, sole_owner: bool = False) -> None:
-        """`sole_owner`: nobody else works on this catalog, so every lease is an orphan (start of the embedded mode)."""
-        self.ledger.return_leases(expired_only=not sole_owner)
+    def __call__(self) -> None:
+        """Raises `Unavailable` when a part is down; the next sweep does what this one could not."""
+        self.ledger.return_leases()
         for work in Work:
             if self.ledger.waiting(work):
                 self.doorbell.ring(work)
         if self.jobs.imports_due():
             self.doorbell.ring_imports()
         self.vectors.flush()
+
+    def take_over(self) -> None:
+        """Before anything is claimed, where nobody else works on this catalog: every lease is a dead process's."""
+        self.ledger.return_leases(expired_only=False)

@@ -140,7 +140,7 @@ def test_a_restart_takes_back_leases_whatever_the_clock_says() -> None:
     upload(house)
     house.catalog.claim(Work.UPLOADS, 1, LEASE)
     house.clock.advance(-HOUR)
-    house.services.sweep(sole_owner=True)
+    house.services.sweep.take_over()
     assert house.reconcile() == 1
 
 
@@ -178,7 +178,7 @@ def test_a_product_that_kills_its_worker_is_set_aside_after_two_and_the_rest_goe
         try:
             house.work()
         except Killed:
-            house.services.sweep(sole_owner=True)  # the process is started again
+            house.services.sweep.take_over()  # the process is started again
     assert {state_of(house, f"good-{n}") for n in range(4)} == {ProductState.SEARCHABLE}
     record = house.catalog.product(key("deadly"))
     assert record is not None

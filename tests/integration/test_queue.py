@@ -82,6 +82,13 @@ def test_many_rings_are_one_message_until_somebody_answers(bell: CeleryDoorbell)
     assert waiting(bell) == 2
 
 
+def test_rings_nobody_hears_for_days_do_not_fill_the_broker(bell: CeleryDoorbell) -> None:
+    for _ in range(150):
+        bell.answer(RECONCILE_UPLOADS)  # as if the bell had forgotten that it was rung
+        bell.ring(Work.UPLOADS)
+    assert waiting(bell) == 100
+
+
 def test_the_bells_do_not_silence_each_other(bell: CeleryDoorbell) -> None:
     for work in Work:
         bell.ring(work)
@@ -140,7 +147,7 @@ def test_a_worker_thread_hears_the_bell_and_stops_in_order(broker: Broker, bell:
     broker.kill()  # and while the broker is away nothing is lost either
     house.services.upload_product(product("p3"), [Upload("a.jpg", jpeg)])
     broker.start()
-    sweep = Upkeep(house.services, WorkerSettings(sweep_seconds=0.2), sole_owner=True)
+    sweep = Upkeep(house.services, WorkerSettings(sweep_seconds=0.2))
     sweep.start()
     for name in ("p2", "p3"):
         wait_until(lambda name=name: house.services.read_product(key(name)).state == "searchable", 40)

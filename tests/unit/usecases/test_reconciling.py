@@ -130,7 +130,7 @@ def test_a_catalog_that_is_down_again_and_again_is_nobodys_fault_either() -> Non
     assert house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
 
 
-def catalog_is_down(*_: object) -> None:
+def catalog_is_down(*_: object, **__: object) -> None:
     raise CatalogUnavailable("locked")
 
 
@@ -196,6 +196,53 @@ def test_a_row_that_moved_on_while_it_was_worked_on_stays_due() -> None:
     record = house.services.read_product(key("p1"))
     assert record.state is ProductState.SEARCHABLE
     assert set(house.vectors.vectors_of(key("p1"))) == {record.pictures[0].content_hash}
+
+
+def test_a_late_tombstone_does_not_leave_a_wanted_picture_out() -> None:
+    """A worker that lost its lease buries a picture between another's look at the index and its writing."""
+    house = House()
+    put(house, "p1", PICTURES[0])
+    house.work()
+    put(house, "p1", PICTURES[1])  # drops the first picture
+    bury, set_facts, late = house.vectors.bury, house.vectors.set_facts, []
+
+    def stall(tombstones):  # type: ignore[no-untyped-def]
+        house.vectors.bury = bury  # type: ignore[method-assign]
+        house.clock.advance(61)
+        house.catalog.return_leases()
+        put(house, "p1", PICTURES[0])  # brings it back, and another worker sees it in the index still
+        late.extend(tombstones)
+        house.reconcile()
+
+    def write_after_the_late_one(*arguments):  # type: ignore[no-untyped-def]
+        bury(late)
+        late.clear()
+        set_facts(*arguments)
+
+    house.vectors.bury, house.vectors.set_facts = stall, write_after_the_late_one  # type: ignore[method-assign]
+    house.reconcile()
+    house.work()
+    record = house.services.read_product(key("p1"))
+    assert record.state is ProductState.SEARCHABLE
+    assert set(house.vectors.vectors_of(key("p1"))) == {record.pictures[0].content_hash}
+
+
+def test_what_waits_for_other_work_by_now_is_rung_for() -> None:
+    house = House()
+    put(house, "p1", PICTURES[0])
+    house.work()
+    house.services.patch_product(key("p1"), {"price": "5"})
+    set_facts = house.vectors.set_facts
+
+    def overtaken(*arguments):  # type: ignore[no-untyped-def]
+        house.vectors.set_facts = set_facts  # type: ignore[method-assign]
+        put(house, "p1", PICTURES[1])  # rings while the product is held
+        house.doorbell.rings.clear()
+        set_facts(*arguments)
+
+    house.vectors.set_facts = overtaken  # type: ignore[method-assign]
+    house.reconcile(Work.FACTS)
+    assert Work.UPLOADS in house.doorbell.rings
 
 
 def test_a_picture_whose_bytes_are_gone_fails_with_a_code() -> None:
