@@ -7,12 +7,17 @@ import numpy as np
 
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
-from backend.domain.query import Query, Results
+from backend.domain.query import Match, Query, Results
 from backend.errors import ImageNotFound, ProductNotSearchable, QueryMissing
 from backend.ports import BlobStore, Catalog, Embedder, PictureReader, VectorStore
 from backend.usecases.read_product import live_product
 
-_MAX_EXCLUDED = 1_000  # deletes waiting for the index; more than that is a mass delete, done in seconds
+_MAX_EXCLUDED = 1_000
+"""Deletes the index is still to follow that are left out by the index itself; more than that is a mass delete, and what
+it finds is looked up in the catalog."""
+
+_DEEPEST = 16_000
+"""Products a search goes through at most for its page during a mass delete: then the page is short, but not wrong."""
 
 
 class _Stopwatch:
@@ -49,11 +54,26 @@ class SearchProducts:
         exclude = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
         if query.product_id is not None:
             exclude.append(query.product_id)
-        found = self.vectors.nearest(
-            query.merchant, vector, query.filter, limit=query.offset + query.limit, exclude=exclude
-        )
+        found = self._nearest(query, vector, exclude)
         watch.lap("search")
         return Results(tuple(found[query.offset :]), watch.total())
+
+    def _nearest(self, query: Query, vector: Vector, exclude: list[str]) -> list[Match]:
+        """The best products that are not deleted, whatever the index still holds."""
+        wanted = limit = query.offset + query.limit
+        while True:
+            found = self.vectors.nearest(query.merchant, vector, query.filter, limit=limit, exclude=exclude)
+            if len(exclude) < _MAX_EXCLUDED:  # those are all
+                return found
+            live = self._live(query.merchant, found)
+            if len(live) >= wanted or len(found) < limit or limit >= _DEEPEST:
+                return live[:wanted]
+            limit *= 4
+
+    def _live(self, merchant: str, found: list[Match]) -> list[Match]:
+        records = self.catalog.products([ProductKey(merchant, match.product_id) for match in found])
+        live = {record.product.key.product_id for record in records if not record.deleted}
+        return [match for match in found if match.product_id in live]
 
     def _vector(self, query: Query, watch: _Stopwatch) -> Vector:
         """The query's place in the space: the weighted sum of what was given, of unit length."""

@@ -7,11 +7,14 @@ from dataclasses import asdict
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from backend import errors
 from backend.ports import Space
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, VECTOR_NAME
+
+_REFUSED = {400, 413, 422}
+"""Malformed, too large, not understood. 401, 403 and 404 are an operator's to mend, and then all goes on."""
 
 
 def connect(url: str, *, api_key: str | None = None, timeout_seconds: float = 10.0) -> QdrantClient:
@@ -24,9 +27,16 @@ def connect(url: str, *, api_key: str | None = None, timeout_seconds: float = 10
 
 @contextlib.contextmanager
 def server_asked() -> Iterator[None]:
-    """Turn what goes wrong between here and the server into `IndexUnavailable`."""
+    """Turn what goes wrong between here and the server into `IndexUnavailable`.
+
+    What the server refuses for its content is no outage: asking again would not help, and who waits behind it must not.
+    """
     try:
         yield
+    except UnexpectedResponse as err:
+        if err.status_code in _REFUSED:
+            raise errors.ShelfsightError(f"The Qdrant server refused a request: {err}") from err
+        raise errors.IndexUnavailable(f"The Qdrant server did not do what was asked: {err}") from err
     except (ApiException, QdrantException, OSError, RuntimeError, ValueError) as err:
         # ValueError: the client's in-process mode answers so where a server answers 4xx.
         raise errors.IndexUnavailable(f"The Qdrant server refused or did not answer: {err}") from err

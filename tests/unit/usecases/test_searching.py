@@ -7,6 +7,7 @@ from PIL import Image
 from backend.domain.filters import AnyOf, Filter
 from backend.domain.query import Query
 from backend.errors import ImageNotFound, ProductNotFound, ProductNotSearchable, QueryMissing, UnreadableImage
+from backend.usecases import search_products
 from backend.usecases.keep_pictures import Upload
 from tests import pictures
 from tests.factories import product
@@ -114,3 +115,15 @@ def test_opposite_parts_that_cancel_out_still_give_an_answer(house: House) -> No
     finally:
         house.embedder.embed_texts = embed  # type: ignore[method-assign]
     assert vector.shape == (32,)
+
+
+def test_a_mass_delete_is_out_of_every_answer_before_the_index_has_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_products, "_MAX_EXCLUDED", 2)
+    house = House()
+    for number in range(12):
+        house.services.upload_product(product(f"p{number:02}"), [Upload("a.png", lambda: plain("red"))])
+    house.work()
+    for number in range(9):
+        house.services.delete_product(product(f"p{number:02}").key)
+    assert ids(house, image=plain("red"), limit=3) == ["p09", "p10", "p11"]
+    assert ids(house, image=plain("red"), limit=2, offset=2) == ["p11"]

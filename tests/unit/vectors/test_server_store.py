@@ -4,12 +4,14 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
-from backend.errors import IndexUnavailable, Misconfigured, ModelMismatch
+from backend.errors import IndexUnavailable, Misconfigured, ModelMismatch, ShelfsightError
 from backend.ports import Space
-from backend.vectors.server_collection import connect
+from backend.vectors.server_collection import connect, server_asked
 from backend.vectors.server_store import ServerStore
 from tests.factories import product
 from tests.unit.vectors.points import SPACE, point, toward
@@ -101,3 +103,13 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
         with pytest.raises(IndexUnavailable, match="did not answer"):
             ServerStore(client, "products", SPACE).count()
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [(422, ShelfsightError), (413, ShelfsightError), (503, IndexUnavailable), (401, IndexUnavailable)],
+)
+def test_what_the_server_refuses_for_its_content_is_no_outage(status: int, ours: type[ShelfsightError]) -> None:
+    with pytest.raises(ShelfsightError) as caught, server_asked():
+        raise UnexpectedResponse(status, "reason", b"{}", httpx.Headers())
+    assert type(caught.value) is ours
