@@ -58,9 +58,14 @@ def parts(catalog: Path, pictures: Collection[str] = PICTURES) -> Iterator[Part]
 
 
 def count_rows(catalog: Path) -> int:
-    """How many rows a CSV has. Raises `PictureMissing` when it cannot be opened."""
+    """How many rows a CSV has, those that cannot be read among them. Raises `PictureMissing` when it cannot be opened,
+    `InvalidCsv` when its header cannot be read.
+    """
     with open_text(catalog) as text:
-        return max(sum(1 for row in csv.reader(text) if row) - 1, 0)
+        reader = csv.reader(text, strict=True)
+        _names(catalog, reader)
+        refused: list[dict[str, Any]] = []
+        return sum(1 for _ in _rows(reader, refused)) + len(refused)
 
 
 def open_text(catalog: Path) -> io.TextIOWrapper:
@@ -71,11 +76,15 @@ def open_text(catalog: Path) -> io.TextIOWrapper:
         raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err
 
 
-def _header(catalog: Path, reader: "Reader", pictures: Collection[str]) -> list[str]:
+def _names(catalog: Path, reader: "Reader") -> list[str]:
     try:
-        header = [name.strip() for name in next(reader, [])]
+        return [name.strip() for name in next(reader, [])]
     except csv.Error as err:
         raise InvalidCsv(f"{catalog}: the header cannot be read: {err}") from err
+
+
+def _header(catalog: Path, reader: "Reader", pictures: Collection[str]) -> list[str]:
+    header = _names(catalog, reader)
     if not any(name in header for name in pictures):
         raise MissingColumn(f"{catalog} needs the columns product_id and image; its header has: {', '.join(header)}")
     return header
