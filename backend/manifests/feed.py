@@ -59,6 +59,7 @@ class _Items:
         self._depth = 0
         self._item_depth = 0  # 0: outside items
         self._fields: dict[str, str] = {}
+        self._several: list[str] = []
         self._name: str | None = None
         self._parts: list[str] = []
         self._size = 0
@@ -82,7 +83,7 @@ class _Items:
             if name == "item":
                 self._number += 1
                 self._item_depth = self._depth
-                self._fields, self._name, self._parts, self._size = {}, None, [], 0
+                self._fields, self._several, self._name, self._parts, self._size = {}, [], None, [], 0
         elif self._depth == self._item_depth + 1:
             self._name, self._parts = self._known(name), []
             self._size += len(name) + _FIELD_COST
@@ -107,8 +108,9 @@ class _Items:
         """The first of a name counts; of the pictures all do."""
         if self._size > self._max_bytes:
             self._fields.clear()
-        elif name == _SEVERAL and name in self._fields:
-            self._fields[name] += f" {value}"
+            self._several.clear()
+        elif name == _SEVERAL:
+            self._several.append(value)
         elif not self._fields.get(name):
             self._fields[name] = value
 
@@ -120,4 +122,6 @@ class _Items:
     def _record(self) -> Record:
         if self._size > self._max_bytes:
             return Record(self._number, error=InvalidFeed(f"item {self._number} has more than {self._max_bytes} bytes"))
+        if self._several:
+            self._fields[_SEVERAL] = " ".join(self._several)  # once: joined one by one, each would copy all before it
         return Record(self._number, tuple(self._fields.values()), {name: at for at, name in enumerate(self._fields)})

@@ -45,6 +45,14 @@ def test_an_item_becomes_a_product() -> None:
     assert places(row) == [f"https://shop.example/{name}" for name in ("a.jpg", "b,c.jpg", "d.jpg")]
 
 
+def test_an_item_of_nothing_but_pictures_is_read_to_its_end() -> None:
+    """Each link joined to those before it would copy a terabyte."""
+    link = f"<g:additional_image_link>https://a/{'x' * 100}.jpg</g:additional_image_link>"
+    reader = FileReader(max_picture_bytes=1, default_currency="EUR")
+    [row] = rows(RSS, feed(item("A", link * 100_000)), reader=reader)
+    assert places(row) == ["https://a/b.jpg", f"https://a/{'x' * 100}.jpg"]
+
+
 def test_a_bad_item_fails_alone() -> None:
     found = rows(
         RSS,
