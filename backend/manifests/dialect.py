@@ -68,7 +68,7 @@ class Products:
             draft = self.dialect.draft(group)
             if not isinstance(self.dialect, Template):
                 # an export lists every picture there is; of our template, too many are refused, as a person chose them
-                draft = replace(draft, pictures=draft.pictures[: self.max_pictures])
+                draft = replace(draft, pictures=tuple(dict.fromkeys(draft.pictures))[: self.max_pictures])
             return draft.overlaid(self.overlay.draft(group[:1])) if self.overlay else draft
         except Exception as err:  # noqa: BLE001 - see reason_of
             return Draft(head.line, head.get(self.dialect.id_column) or None, error=reason_of(err))

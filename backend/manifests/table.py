@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from backend.domain.product_facts import shown
 from backend.errors import InvalidCsv
@@ -12,6 +13,9 @@ from backend.manifests.record import Borrowed, Record
 MAX_COLUMNS = 500  # exports of shop systems have up to about 200; a header of a million is no catalog
 MAX_ROW_CHARS = 4_000_000  # a description has at most 20,000; csv itself admits no cell beyond 131,072
 
+_HEADER_LINES = (
+    1_000  # looked through for a header while somebody waits; a ZIP packs a million empty ones in a kilobyte
+)
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _LINE_ENDS = ("\n", "\r")
 _PASSED = 1 << 16  # characters at once of what is passed over
@@ -60,11 +64,12 @@ class Table:
 
     def _read_header(self) -> list[str]:
         try:
-            header = [name.strip() for name in next((row for row in self._reader if row), [])]
+            first = next((row for row in islice(self._reader, _HEADER_LINES) if row), [])
+            header = [name.strip() for name in first]
         except csv.Error as err:
             raise InvalidCsv(f"the header cannot be read: {err}", field="header") from err
         if not header:
-            raise InvalidCsv("the file is empty", field="header")
+            raise InvalidCsv(f"the file is empty, or its first {_HEADER_LINES} lines are", field="header")
         start = "".join(header)[:4].encode("utf-8", "surrogateescape")
         if start.startswith(_BOM_16):
             raise InvalidCsv("the file is UTF-16; save it as UTF-8", field="header")

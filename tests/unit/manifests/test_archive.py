@@ -272,7 +272,7 @@ def test_a_file_of_products_that_unpacks_beyond_the_limit_of_an_import_breaks_of
 BLANK = b"\n" * (2 * LOOKED_AT_BYTES)
 FAR = {
     "products.csv": (BLANK + TABLE, None),
-    "products.tsv": (BLANK + TABLE, None),
+    "products.tsv": (b"x" * 2 * LOOKED_AT_BYTES + b"\n", None),
     "products.jsonl": (BLANK + b'{"product_id": "A", "images": ["a.jpg"]}', "A"),
     "products.json": (b"[" + BLANK + b'{"product_id": "A", "images": ["a.jpg"]}]', None),
     "products.xml": (b"<rss><channel>" + BLANK + b"<item><id>A</id></item></channel></rss>", "A"),
@@ -295,7 +295,7 @@ def test_no_more_than_the_start_of_a_file_is_read_to_open_it(
     monkeypatch.setattr(archive._Entry, "readinto", counted)
     data = zipped({name: content}, zipfile.ZIP_DEFLATED)
     if name.endswith("sv"):
-        with pytest.raises(InvalidCsv, match="the header"):
+        with pytest.raises(InvalidCsv, match=r"empty|the header"):
             opened(ZIP, data, mode=mode)
     else:
         with opened(ZIP, data, mode=mode) as manifest:
