@@ -23,7 +23,15 @@ _READ = frozenset(
     )
 )
 _PRICE = re.compile(r"(?P<amount>[\d.,]+)\s*(?P<currency>[A-Za-z]{3})?|(?P<first>[A-Za-z]{3})\s*(?P<then>[\d.,]+)")
-_STOCK = {"in_stock": True, "preorder": True, "backorder": True, "out_of_stock": False}
+_PARTED = re.compile(r"\d{1,3}(?:,\d{3})+\.\d+")  # with its point: `1,299` alone may be a thousand or one
+_STOCK = {
+    "in_stock": True,
+    "preorder": True,
+    "backorder": True,
+    "out_of_stock": False,
+    "available_for_order": True,  # this and the next: of older feeds
+    "limited_availability": True,
+}
 
 
 class Google:
@@ -63,7 +71,7 @@ class Google:
             "brand": item.get("brand"),
             "url": item.get("link"),
             "category": _category(item),
-            **_price(item.get("sale_price") or item.get("price")),
+            **(_price(item.get("sale_price"), no_zero=True) or _price(item.get("price"))),
         }
         if availability := item.get("availability"):
             facts["in_stock"] = _in_stock(availability)
@@ -81,12 +89,17 @@ def _category(item: Record) -> str:
     return category_path(item.get("product_type") or ("" if taken.isdecimal() else taken))
 
 
-def _price(cell: str) -> dict[str, object]:
+def _price(cell: str, *, no_zero: bool = False) -> dict[str, object]:
+    """A price and its currency, or nothing. `no_zero`: where systems write 0 for none, as in a sale."""
     found = _PRICE.fullmatch(cell)
     if found is None:
-        return {"price": cell or None}  # refused with the other facts, by its name
-    currency = found["currency"] or found["first"]
-    return {"price": found["amount"] or found["then"], **({"currency": currency.upper()} if currency else {})}
+        return {"price": cell} if cell else {}  # refused with the other facts, by its name
+    amount, currency = found["amount"] or found["then"], found["currency"] or found["first"]
+    if no_zero and not amount.strip("0.,"):
+        return {}
+    if _PARTED.fullmatch(amount):
+        amount = amount.replace(",", "")
+    return {"price": amount, **({"currency": currency.upper()} if currency else {})}
 
 
 def _in_stock(cell: str) -> bool:

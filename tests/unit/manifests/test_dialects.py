@@ -258,6 +258,41 @@ def test_a_text_file_of_merchant_center_is_read() -> None:
     assert codes([third]) == ["invalid_field"]
 
 
+@pytest.mark.parametrize(
+    ("price", "sale_price", "outcome"),
+    [
+        ("1,299.00 USD", "", "1299.00 USD"),
+        ("USD 1,234,567.5", "", "1234567.5 USD"),
+        ("1,299 USD", "", None),  # a thousand or one, depending on whom you ask
+        ("12,99.00 USD", "", None),
+        ("1,299.000,00 USD", "", None),
+        ("5.00 EUR", "0.00 EUR", "5.00 EUR"),
+        ("5.00 EUR", "0", "5.00 EUR"),
+        ("5.00 EUR", "4.00 EUR", "4.00 EUR"),
+        ("5.00 EUR", "cheap", None),
+        ("0 EUR", "", "0 EUR"),
+    ],
+)
+def test_a_price_of_merchant_center_may_part_its_thousands(price: str, sale_price: str, outcome: str | None) -> None:
+    [row] = rows(FileForm.TSV, f"id\ttitle\timage_link\tprice\tsale_price\nA\tA\ta.jpg\t{price}\t{sale_price}\n")
+    assert (f"{row.product.price} {row.product.currency}" if row.product else None) == outcome
+
+
+@pytest.mark.parametrize(
+    ("cell", "in_stock"),
+    [
+        ("available for order", True),
+        ("limited availability", True),
+        ("Limited_Availability", True),
+        ("out of stock", False),
+        ("", True),
+    ],
+)
+def test_what_can_be_ordered_is_in_stock(cell: str, in_stock: bool) -> None:
+    [row] = rows(FileForm.TSV, f"id\ttitle\timage_link\tavailability\nA\tA\ta.jpg\t{cell}\n")
+    assert product(row).in_stock is in_stock
+
+
 def test_an_export_may_lie_in_a_zip_with_its_pictures() -> None:
     table = 'id,title,image_link,additional_image_link\nA,Dress,a.jpg,"b.jpg, c.jpg"\n'
     [row] = rows(FileForm.ZIP, zipped({"products.csv": table.encode()}))
