@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from backend.errors import UrlUnreachable
+from backend.errors import UrlTooSlow, UrlUnreachable
 from backend.fetching.deadline import Deadline
 from backend.fetching.special_networks import IPAddress, is_public
+from backend.fetching.turns import untried
 
 Resolve = Callable[[str], Sequence[str]]
 """A host's name -> its addresses as text. Raises `OSError` or `UnicodeError` when there are none."""
 
-_MAX_LOOKUPS: Final = 64  # at once: those a dead name server holds up end by themselves after half a minute or so
+MAX_LOOKUPS: Final = 64  # at once: those a dead name server holds up end by themselves after half a minute or so
 
 UNREACHABLE: Final = "the host does not resolve to public addresses or does not answer"
 """One text for all the ways: which of them it was would tell a caller what there is inside the server's network."""
@@ -33,7 +34,7 @@ class Lookup:
         self._deadline = deadline
         self._resolve = resolve
         self._allow_private = allow_private
-        self._free = threading.BoundedSemaphore(_MAX_LOOKUPS)
+        self._free = threading.BoundedSemaphore(MAX_LOOKUPS)
 
     def addresses(self, host: str) -> list[IPAddress]:
         """At least one; a host that is an IP address is its own. Raises `UrlUnreachable`, `UrlTooSlow`.
@@ -43,9 +44,13 @@ class Lookup:
         with contextlib.suppress(ValueError):
             return self._admitted([host])
         if not self._free.acquire(timeout=self._deadline.left()):
-            raise self._deadline.missed()
+            raise untried(UrlTooSlow("too many other hosts were being looked up"))
         answer: SimpleQueue[Sequence[str] | Exception] = SimpleQueue()
-        threading.Thread(target=self._look_up, args=(host, answer), name="lookup", daemon=True).start()
+        try:
+            threading.Thread(target=self._look_up, args=(host, answer), name="lookup", daemon=True).start()
+        except RuntimeError as err:  # as many threads as the system allows
+            self._free.release()
+            raise untried(UrlTooSlow("the host could not be looked up")) from err
         try:
             found = answer.get(timeout=self._deadline.left())
         except Empty as err:

@@ -73,7 +73,8 @@ class Turns:
             yield
         except UnfetchablePicture as err:
             failed = err.transient
-            if isinstance(err, UrlTooSlow) and self._clock() - began < self._deadline.seconds / 2:
+            hasty = isinstance(err, UrlTooSlow) and self._clock() - began < self._deadline.seconds / 2
+            if hasty or not err.tried:
                 failed = None
             raise
         finally:
@@ -97,12 +98,12 @@ class Turns:
             if pause > 0:
                 given_up = self._pause_after(host.failures) >= self._longest_pause
                 refusal = UrlBroken(f"the host failed repeatedly and is left alone for {pause:.0f} s")
-                raise refusal if given_up else _untried(refusal)
+                raise refusal if given_up else untried(refusal)
             if host.active < self._per_host:
                 return host
             with self._deadline.waiting() as seconds:
                 if seconds <= 0:
-                    raise _untried(UrlTooSlow("too many pictures were wanted from the host at once"))
+                    raise untried(UrlTooSlow("too many pictures were wanted from the host at once"))
                 self._changed.wait(seconds)
 
     def _leave(self, name: str, *, failed: bool | None, first: bool) -> None:
@@ -137,6 +138,7 @@ class Turns:
         return self._hosts[name]
 
 
-def _untried(err: UnfetchablePicture) -> UnfetchablePicture:
+def untried(err: UnfetchablePicture) -> UnfetchablePicture:
+    """The same error, marked as no try of the address: its host was not asked, for reasons on this side."""
     err.tried = False
     return err

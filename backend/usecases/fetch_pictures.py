@@ -97,7 +97,7 @@ class FetchPictures:
         except Unavailable:
             raise
         except Exception as err:
-            log.exception("fetching %s failed", url)
+            log.exception("fetching %s failed", url.partition("?")[0])  # a query may hold a key to the picture
             return ShelfsightError(f"{type(err).__name__} while fetching; see the log")
 
     def _got(self, url: str, known: Remembered | None) -> Remembered:
