@@ -5,7 +5,7 @@ from typing import Final
 
 from backend.errors import Misconfigured, UrlInvalid, UrlNotAllowed
 from backend.fetching.address import Address, parse, parse_host
-from backend.fetching.special_networks import is_public
+from backend.fetching.special_networks import IPAddress, as_ipv4, is_public
 
 PRIVATE_DOMAINS: Final = ("localhost", "local", "internal", "home.arpa", "onion")
 """Domains that are never public: RFC 6761, RFC 6762, ICANN's reservation of 2024, RFC 8375, RFC 7686."""
@@ -28,7 +28,8 @@ class Rules:
         address = parse(url)
         if address.port not in self._ports:
             raise UrlInvalid(f"pictures are not fetched from port {address.port}")
-        if _listed(address.host, self._denied) or (self._allowed and not _listed(address.host, self._allowed)):
+        host = _compared(address.host, address.literal)
+        if _listed(host, self._denied) or (self._allowed and not _listed(host, self._allowed)):
             raise UrlNotAllowed("pictures are not fetched from this host")
         if not self.allow_private and not _may_be_public(address):
             raise UrlNotAllowed("the host is not on the public internet")
@@ -46,10 +47,15 @@ def _pattern(text: str, setting: str) -> str:
     """`host`, or `.host` for all hosts below it."""
     name = text.removeprefix("*.")
     try:
-        host, _ = parse_host(f"[{name}]" if ":" in name and not name.startswith("[") else name)
+        host = _compared(*parse_host(f"[{name}]" if ":" in name and not name.startswith("[") else name))
     except UrlInvalid as err:
         raise Misconfigured(f'{setting}: {text!r} is neither a host nor "*." and a host') from err
     return host if name == text else f".{host}"
+
+
+def _compared(host: str, literal: IPAddress | None) -> str:
+    """The host in the form the lists are compared in: a number that IPv6 only writes otherwise is the same number."""
+    return host if literal is None else str(as_ipv4(literal))
 
 
 def _listed(host: str, patterns: Sequence[str]) -> bool:

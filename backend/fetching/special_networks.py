@@ -57,6 +57,13 @@ _GLOBAL_UNICAST_IPV6: Final = ipaddress.IPv6Network(GLOBAL_UNICAST_IPV6)
 _NAT64: Final = ipaddress.IPv6Network(NAT64)
 
 
+def as_ipv4(address: IPAddress) -> IPAddress:
+    """The IPv4 host that a mapped (RFC 4291, 2.5.5.2) or NAT64 address leads to; any other address is its own."""
+    if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
 def is_public(address: IPAddress) -> bool:
     """Whether the address belongs to the public internet, and no IPv4 address that does not hides in it."""
     if isinstance(address, ipaddress.IPv4Address):
@@ -64,7 +71,7 @@ def is_public(address: IPAddress) -> bool:
     if address.scope_id is not None:
         return False  # a zone names an interface of this machine
     if address in _NAT64:
-        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+        return is_public(as_ipv4(address))
     if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
         return False
     return address in _GLOBAL_UNICAST_IPV6 and not any(address in network for network in _SPECIAL_IPV6)

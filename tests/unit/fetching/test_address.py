@@ -134,6 +134,17 @@ def test_hosts_of_the_deny_list_are_not_asked_even_if_allowed() -> None:
         rules(deny_hosts=["2606:4700::1"]).admit("http://[2606:4700:0::1]/")
 
 
+@pytest.mark.parametrize("denied", ["93.184.216.34", "::ffff:93.184.216.34", "[64:ff9b::5db8:d822]"])
+@pytest.mark.parametrize(
+    "host", ["93.184.216.34", "1572395042", "[::ffff:93.184.216.34]", "[::ffff:5db8:d822]", "[64:ff9b::5db8:d822]"]
+)
+def test_a_number_on_the_deny_list_is_meant_in_every_form_it_is_written_in(denied: str, host: str) -> None:
+    some = rules(deny_hosts=[denied], allow_private=True)
+    with pytest.raises(errors.UrlNotAllowed):
+        some.admit(f"http://{host}/")
+    some.admit("http://[64:ff9b::5db8:d823]/")
+
+
 def test_an_allow_list_does_not_make_a_private_host_public() -> None:
     with pytest.raises(errors.UrlNotAllowed):
         rules(allow_hosts=["127.0.0.1", "10.0.0.1"]).admit("http://10.0.0.1/")
