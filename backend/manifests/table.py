@@ -13,9 +13,7 @@ from backend.manifests.record import Borrowed, Record
 MAX_COLUMNS = 500  # exports of shop systems have up to about 200; a header of a million is no catalog
 MAX_ROW_CHARS = 4_000_000  # a description has at most 20,000; csv itself admits no cell beyond 131,072
 
-_HEADER_LINES = (
-    1_000  # looked through for a header while somebody waits; a ZIP packs a million empty ones in a kilobyte
-)
+_HEADER_LINES = 1_000  # looked through while somebody waits; a ZIP packs a million empty ones in a kilobyte
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _LINE_ENDS = ("\n", "\r")
 _PASSED = 1 << 16  # characters at once of what is passed over

@@ -31,7 +31,7 @@ _READ = frozenset(
     )
 )
 _ATTRIBUTE = re.compile(r"attribute (\d{1,3}) (?:name|value\(s\))")
-_OF_A_VARIATION = ("type", "sku", "parent", "in stock?", "sale price", "regular price", "images")
+_OF_A_VARIATION = ("type", "sku", "published", "parent", "in stock?", "sale price", "regular price", "images")
 _ESCAPED = ("'=", "'+", "'-", "'@")
 _STOCK = {"1": True, "yes": True, "true": True, "backorder": True, "0": False, "no": False, "false": False}
 
@@ -90,6 +90,7 @@ class WooCommerce:
         if _is_variation(head):
             parent = head.get("parent")
             raise InvalidField(f"a variation of {parent!r}, which is not among the products read", field="Parent")
+        group = [head, *(line for line in group[1:] if _is_published(line))]
         facts: dict[str, object] = {
             "title": head.get("name"),
             "description": text_of(_lines_of(head.get("description") or head.get("short description"))),
@@ -135,6 +136,11 @@ def _price(line: Record) -> str:
     return cell.replace(",", ".") if re.fullmatch(r"[0-9]+,[0-9]{1,4}", cell) else cell
 
 
+def _is_published(line: Record) -> bool:
+    """Not private (0) and not a draft (-1); a variation that is switched off is private."""
+    return line.get("published") not in ("0", "-1")
+
+
 def _is_apart(first: Record) -> bool:
     """Whether a group is a variation alone."""
     return first.error is None and _is_variation(first)
@@ -160,7 +166,7 @@ def _category(head: Record) -> str:
 
 def _in_stock(group: list[Record]) -> bool | None:
     """Whether it can be bought: published (not private, not a draft), and it or a variation is in stock."""
-    if group[0].get("published") in ("0", "-1"):
+    if not _is_published(group[0]):
         return False
     cells = [cell for line in group[1:] or group if (cell := line.get("in stock?").lower())]
     if wrong := next((cell for cell in cells if cell not in _STOCK), None):

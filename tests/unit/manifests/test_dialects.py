@@ -189,6 +189,17 @@ def test_a_variation_may_stand_anywhere_in_the_file(order: tuple[int, ...]) -> N
     assert places(found["Dress"]) == ["https://a/1.jpg", "https://a/3.jpg"]
 
 
+def test_a_variation_that_is_not_published_says_nothing_of_its_product() -> None:
+    hidden = "30,variation,D-X,Dress - X,{},0,,,1,,,9.90,,,https://a/9.jpg,DRESS,Size,XS,,"
+    for cell in ("0", "-1", "'-1"):
+        [row] = woo(BY_ID[0], hidden.format(cell), BY_ID[2])
+        assert (str(product(row).price), product(row).in_stock) == ("59.90", False)
+        assert product(row).attributes == {"size": "S"}
+        assert places(row) == ["https://a/1.jpg", "https://a/3.jpg"]
+    [row] = woo(BY_ID[0], hidden.format(1))
+    assert (str(product(row).price), product(row).in_stock) == ("9.90", True)
+
+
 def test_variations_without_their_product_are_refused_behind_everything_else() -> None:
     lines = [
         "20,variation,X-S,Gone - S,1,0,,,1,,,5,,,,GONE,Size,S,,",
