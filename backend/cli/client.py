@@ -15,6 +15,9 @@ from backend.cli.supervisor import is_held
 from backend.errors import Misconfigured, ShelfsightError
 from backend.settings import Settings
 
+_FILE_SECONDS = 600.0  # between two signs of life: a server copies, checks and flushes a file of 2 GB before it answers
+RETRY_SECONDS = 5.0  # for a server that does not say, as ours does
+_RETRIED = {429, 503}
 _START_SECONDS = 600.0  # a first start may download a model of 600 MB
 _LOG = "server.log"
 
@@ -29,6 +32,15 @@ class ApiError(ShelfsightError):
         super().__init__(f"{problem.get('code')}: {problem.get('detail')}{wrong}\n  {problem.get('mend', '')}")
 
 
+class Busy(ApiError):
+    """The server takes the request later (429, 503): the same one may be sent again."""
+
+    def __init__(self, problem: dict[str, Any], *, retry_seconds: float = RETRY_SECONDS) -> None:
+        """`retry_seconds`: after how long, as the server says."""
+        super().__init__(problem)
+        self.retry_seconds = retry_seconds
+
+
 class Api:
     """A server's API. Every method returns the answer's JSON and raises `ApiError` when the server refuses."""
 
@@ -38,7 +50,7 @@ class Api:
         self.url = url.rstrip("/")
         # trust_env off: a proxy meant for the internet must not see requests to this machine
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, write=600), trust_env=False
+            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, write=_FILE_SECONDS), trust_env=False
         )
 
     def get(self, path: str, **parameters: object) -> Any:
@@ -57,12 +69,18 @@ class Api:
             image = {"image": (picture.name, file)}
             return self._json(self._http.post("/v1/search", data={"query": json.dumps(wanted)}, files=image))
 
-    def import_file(self, path: Path, content_type: str, *, mode: str, columns: Mapping[str, str]) -> Any:
-        """Send a file of products as it is. `columns`: a product's field -> the file's name for it."""
+    def import_file(self, path: Path, content_type: str, *, mode: str, columns: Mapping[str, str], key: str) -> Any:
+        """Send a file of products as it is. `columns`: a product's field -> the file's name for it.
+
+        `key`: by it a repetition of this very request is known as one.
+        """
         given = {"mode": mode, "map": [f"{name}={column}" for name, column in columns.items()]}
+        timeout = httpx.Timeout(60, write=_FILE_SECONDS, read=_FILE_SECONDS)
         with path.open("rb") as file:
-            headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
-            return self._json(self._http.post("/v1/imports", params=given, content=file, headers=headers))
+            length = str(path.stat().st_size)
+            headers = {"Content-Type": content_type, "Content-Length": length, "Idempotency-Key": key}
+            answer = self._http.post("/v1/imports", params=given, content=file, headers=headers, timeout=timeout)
+            return self._json(answer)
 
     def thumbnail(self, path: str, width: int) -> bytes:
         """A picture's JPEG."""
@@ -86,8 +104,12 @@ class Api:
         if answer.is_success:
             return answer.json()
         if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
-            raise ApiError(answer.json())
-        raise ApiError({"code": f"status {answer.status_code}", "detail": answer.text[:200]})
+            problem = answer.json()
+        else:
+            problem = {"code": f"status {answer.status_code}", "detail": answer.text[:200]}
+        if answer.status_code in _RETRIED:
+            raise Busy(problem, retry_seconds=_seconds(answer.headers.get("Retry-After", "")))
+        raise ApiError(problem)
 
 
 @contextmanager
@@ -150,6 +172,11 @@ def announced(data_dir: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return str(found["url"]) if isinstance(found, dict) and "url" in found else None
+
+
+def _seconds(retry_after: str) -> float:
+    """A `Retry-After` in seconds; the other form it may have, a date, none of our servers sends."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else RETRY_SECONDS
 
 
 def _given(parameters: dict[str, object]) -> dict[str, Any]:

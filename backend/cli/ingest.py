@@ -3,9 +3,11 @@
 A CSV with local picture paths goes as ZIPs with the pictures in them; any other file goes as it is.
 """
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from backend.cli.client import Api, ApiError
+from backend.cli.client import Api
 from backend.cli.packing import count_rows, parts
+from backend.cli.watching import POLL_SECONDS, Watched
 from backend.domain.importing import FileForm, ImportMode, ImportOptions
 from backend.errors import PictureMissing, UnsupportedBody
 from backend.manifests.reader import FileReader
 from backend.manifests.template import PICTURES, Template
 
-POLL_SECONDS = 0.25
 SHOWN_FAILURES = 50
 
 _ZIP = "application/zip"
@@ -58,14 +60,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A file that was accepted. `rows`: its rows' numbers in the catalog, None where they are its own.
+class Parcel:
+    """A file to be sent. `rows`: its rows' numbers in the catalog, None where they are its own.
 
     `refused`: rows of the catalog so far that could not be read here.
     """
 
-    job_id: str
-    ignored_columns: list[str]
+    file: Path
+    content_type: str
     rows: list[int] | None = None
     refused: tuple[dict[str, Any], ...] = ()
 
@@ -87,7 +89,7 @@ def ingest(
     packed = content_type == _CSV and needs_packing(catalog, options)
     outcome, started = Outcome(), time.monotonic()
     total = count_rows(catalog) if packed else None
-    sending = _send_packed(api, catalog, options) if packed else _send_whole(api, catalog, content_type, options)
+    parcels = _packed(catalog, options) if packed else iter([Parcel(catalog, content_type)])
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -96,18 +98,19 @@ def ingest(
         console=console,
     ) as progress:
         watched = Watched(api, progress, total, started)
-        for sent in sending:
-            outcome.failures = list(sent.refused)
-            outcome.ignored_columns = sent.ignored_columns
-            watched.jobs[sent.job_id] = sent.rows
-            watched.look()
-        while not watched.look():
+        for parcel in parcels:
+            accepted = _sent(api, parcel, options, watched)
+            outcome.failures = list(parcel.refused)
+            outcome.ignored_columns = accepted.get("ignored_columns", [])  # not told where its first answer was lost
+            watched.jobs[accepted["job_id"]] = parcel.rows
+            watched.persist(watched.look)
+        while not watched.persist(watched.look):
             time.sleep(POLL_SECONDS)
     outcome.counts["failed"] = len(outcome.failures)
     for job_id, rows in watched.jobs.items():
         for state, count in watched.done[job_id].items():
             outcome.counts[state] = outcome.counts.get(state, 0) + count
-        outcome.failures += _failures(api, job_id, rows)
+        outcome.failures += _failures(api, watched, job_id, rows)
     outcome.failures.sort(key=lambda item: int(item["row"]))
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -150,63 +153,27 @@ def needs_packing(catalog: Path, options: ImportOptions) -> bool:
         raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err
 
 
-class Watched:
-    """The jobs of a catalog and the bar that shows them. A finished job is not asked again."""
-
-    def __init__(self, api: Api, progress: Progress, total: int | None, started: float) -> None:
-        """`total`: rows of the catalog, None where only the server will know."""
-        self.jobs: dict[str, list[int] | None] = {}
-        self.done: dict[str, dict[str, int]] = {}
-        self._api = api
-        self._progress = progress
-        self._total = total
-        self._started = started
-        self._task = progress.add_task("reading", total=total, pace="")
-
-    def look(self) -> bool:
-        """Bring the bar up to date; whether every job is done. Raises `ApiError` when one could not be read on."""
-        settled = 0
-        last: dict[str, Any] = {}
-        for job_id in self.jobs:
-            if job_id not in self.done:
-                last = self._api.get(f"/v1/jobs/{job_id}")
-                if last["code"]:
-                    raise ApiError({"code": last["code"], "detail": f"the import stopped: {last['detail']}"})
-                if last["done"]:
-                    self.done[job_id] = last["counts"]
-                else:
-                    settled += _settled(last["counts"])
-        settled += sum(_settled(counts) for counts in self.done.values())
-        total = self._total if self._total is not None else last.get("total")
-        self._progress.update(
-            self._task, description="indexing", completed=settled, total=total, pace=self._pace(settled, total, last)
-        )
-        return len(self.done) == len(self.jobs)
-
-    def _pace(self, settled: int, total: int | None, job: Mapping[str, Any]) -> str:
-        """The rate, and when the rest will be there: by the job where it says so, else by the clock."""
-        rate = job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3)
-        left = (total - settled) / rate if total and rate else job.get("eta_seconds")
-        return f"{rate:.1f}/s" + (f", {left:.0f} s left" if left else "")
-
-
-def _settled(counts: Mapping[str, int]) -> int:
-    return sum(count for state, count in counts.items() if state != "pending")
-
-
-def _send_packed(api: Api, catalog: Path, options: ImportOptions) -> Iterator[Sent]:
+def _packed(catalog: Path, options: ImportOptions) -> Iterator[Parcel]:
+    """One at a time: the next is packed when the one before has been sent and is gone."""
     for part in parts(catalog, {options.columns.get(name, name) for name in PICTURES}):
-        accepted = api.import_file(part.archive, _ZIP, mode=options.mode, columns=options.columns)
+        yield Parcel(part.archive, _ZIP, part.rows, tuple(part.refused))
         part.archive.unlink()
-        yield Sent(accepted["job_id"], accepted["ignored_columns"], part.rows, tuple(part.refused))
 
 
-def _send_whole(api: Api, catalog: Path, content_type: str, options: ImportOptions) -> Iterator[Sent]:
+def _sent(api: Api, parcel: Parcel, options: ImportOptions, watched: Watched) -> dict[str, Any]:
+    """The server's 202. A request that timed out may have been accepted, so its repetition has the same key."""
+    key = secrets.token_hex(16)
+
+    def send() -> dict[str, Any]:
+        found: dict[str, Any] = api.import_file(
+            parcel.file, parcel.content_type, mode=options.mode, columns=options.columns, key=key
+        )
+        return found
+
     try:
-        accepted = api.import_file(catalog, content_type, mode=options.mode, columns=options.columns)
+        return watched.persist(send)
     except OSError as err:
-        raise PictureMissing(f"{catalog} cannot be read: {err.strerror}") from err
-    yield Sent(accepted["job_id"], accepted["ignored_columns"])
+        raise PictureMissing(f"{parcel.file} cannot be read: {err.strerror}") from err
 
 
 def _content_type_of(catalog: Path) -> str:
@@ -216,11 +183,11 @@ def _content_type_of(catalog: Path) -> str:
         raise UnsupportedBody(f"{catalog.name}: a file of products ends in {', '.join(_CONTENT_TYPES)}") from None
 
 
-def _failures(api: Api, job_id: str, rows: list[int] | None) -> list[dict[str, Any]]:
+def _failures(api: Api, watched: Watched, job_id: str, rows: list[int] | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        page = api.get(f"/v1/jobs/{job_id}/items", state="failed", limit=1000, cursor=cursor)
+        page = watched.persist(partial(api.get, f"/v1/jobs/{job_id}/items", state="failed", limit=1000, cursor=cursor))
         # a packed row has another line in its part than in the catalog, so only its number is told
         found += [
             item if rows is None else {**item, "row": rows[item["row"] - 1], "line": None} for item in page["items"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,10 +17,11 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from backend.cli import packing
+from backend.cli import packing, watching
 from backend.cli.client import Api, ApiError
-from backend.cli.ingest import Outcome, Watched, ingest
+from backend.cli.ingest import Outcome, ingest
 from backend.cli.main import app
+from backend.cli.watching import Watched
 from backend.domain.importing import ImportMode
 from backend.errors import InvalidMapping, MissingColumn, PictureMissing, UnsupportedBody
 
@@ -103,10 +105,19 @@ def test_a_mapped_column_of_pictures_is_packed_too(folder: Path) -> None:
 
 
 class Server:
-    """Stands for a server: keeps what was sent to it, and has each import done after a look or two."""
+    """Stands for a server: keeps what was sent to it, and has each import done after a look or two.
+
+    `refusals`: what it first says instead, by method: a status, or None for a connection that breaks. `asked`: every
+    request's method and time. `keys`: the Idempotency-Key of each file that came.
+    """
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[tuple[str, str]], bytes]] = []
+        self.refusals: dict[str, list[int | None]] = {"GET": [], "POST": []}
+        self.retry_after = "0"
+        self.asked: list[tuple[str, float]] = []
+        self.keys: list[str | None] = []
+        self.told: dict[str, Any] = {"ignored_columns": ["x"]}
         self.items: list[dict[str, Any]] = []
         self.job: dict[str, Any] = {"code": None, "detail": None, "total": 2, "counts": {"searchable": 2, "failed": 0}}
         self.looks = 0
@@ -118,19 +129,33 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                server.keys.append(self.headers["Idempotency-Key"])
+                if self.refused():
+                    return
                 server.sent.append((self.headers["Content-Type"], parse_qsl(urlsplit(self.path).query), body))
-                self.answer({"job_id": f"job-{len(server.sent)}", "ignored_columns": ["x"]})
+                self.answer({"job_id": f"job-{len(server.sent)}", **server.told})
 
             def do_GET(self) -> None:
+                if self.refused():
+                    return None
                 if urlsplit(self.path).path.endswith("/items"):
                     return self.answer({"items": server.items, "next_cursor": None})
                 server.looks += 1
                 reading = {"done": False, "total": None, "counts": {"pending": 2}, "rate": 4.0, "eta_seconds": 9.0}
                 return self.answer(server.job | (reading if server.looks == 1 else {"done": True}))
 
-            def answer(self, value: object) -> None:
+            def refused(self) -> bool:
+                refusal = server.refusal(self.command)
+                for status in filter(None, refusal):
+                    problem = {"code": "too_many_imports", "detail": "16 are unread", "mend": "Wait."}
+                    self.answer(problem, status, "application/problem+json")
+                return bool(refusal)
+
+            def answer(self, value: object, status: int = 200, content_type: str = "application/json") -> None:
                 body = json.dumps(value).encode()
-                self.send_response(200)
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Retry-After", server.retry_after)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -139,6 +164,11 @@ class Server:
                 pass
 
         return Handler
+
+    def refusal(self, method: str) -> list[int | None]:
+        self.asked.append((method, time.monotonic()))
+        refusal, self.refusals[method] = self.refusals[method][:1], self.refusals[method][1:]
+        return refusal
 
     @property
     def url(self) -> str:
@@ -229,6 +259,65 @@ def test_an_import_that_cannot_be_read_on_says_why(server: Server, tmp_path: Pat
     server.job |= {"code": "json_row_invalid", "detail": "the array breaks off after element 0"}
     with pytest.raises(ApiError, match="breaks off"):
         server.take(path)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "RETRY_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_more_parts_than_imports_may_be_unread_are_sent_as_the_server_takes_them(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "PART_BYTES", 1)
+    catalog = write(folder, "product_id,image\nA,a.jpg\nB,b.jpg\nC,c.jpg\n")
+    server.refusals["POST"] = [429, 503, None]
+    outcome = server.take(catalog)
+    assert (len(server.sent), outcome.searchable) == (3, 6)
+    first, second, third, *others = server.keys
+    assert first == second == third == others[0]  # one part, whatever became of its first tries
+    assert len({first, *others}) == 3
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_the_server_is_asked_again_when_it_said_and_its_jobs_are_followed_meanwhile(
+    server: Server, folder: Path
+) -> None:
+    catalog = write(folder, "product_id,image\n")
+    server.refusals["POST"], server.retry_after = [429], "1"
+    with Api(server.url, key=None, merchant="shop") as api:
+        watched = Watched(api, Progress(disable=True), None, 0.0)
+        watched.jobs |= {f"job-{number}": None for number in range(100)}
+        watched.persist(lambda: api.import_file(catalog, "text/csv", mode="replace", columns={}, key="k"))
+        assert watched.done
+    posts = [at for method, at in server.asked if method == "POST"]
+    assert posts[1] - posts[0] >= 1
+    assert any(posts[0] < at < posts[1] for method, at in server.asked if method == "GET")
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_server_that_is_away_for_a_moment_ends_nothing(server: Server, folder: Path) -> None:
+    server.refusals = {"POST": [None], "GET": [503, None, 503]}
+    server.told = {}  # what a repetition is told whose first answer was lost
+    outcome = server.take(write(folder, "product_id,image\nA,https://a/b.jpg\n"))
+    assert (outcome.searchable, outcome.ignored_columns) == (2, [])
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_patience_ends_when_no_row_moves(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_SECONDS", 0.1)
+    server.refusals["POST"] = [429] * 10_000
+    with pytest.raises(ApiError, match="too_many_imports"):
+        server.take(write(folder, "product_id,image\nA,https://a/b.jpg\n"))
+
+
+def test_what_is_refused_for_good_is_not_sent_again(server: Server, folder: Path) -> None:
+    server.refusals["POST"] = [422]
+    with pytest.raises(ApiError):
+        server.take(write(folder, "product_id,image\nA,https://a/b.jpg\n"))
+    assert len(server.keys) == 1
 
 
 def test_what_cannot_be_sent_is_refused_before_anything_is(server: Server, folder: Path) -> None:
