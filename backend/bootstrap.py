@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from backend.fetching.http_fetcher import HttpPictureFetcher
     from backend.imaging.isolated import IsolatedReader
     from backend.queueing.doorbell import CeleryDoorbell
+    from backend.vectors.edge_store import EdgeStore
 
 log = logging.getLogger(__name__)
 
@@ -238,13 +239,27 @@ def _vectors(settings: Settings, space: Space, stored: Space | None, ledger: Led
         from backend.vectors.edge_store import EdgeStore
 
         edge = EdgeStore.open_or_create(settings.data_dir / "index", space)
-        if edge.missing_points:
-            log.warning("the index lost %d points: %d products are due", edge.missing_points, ledger.mark_all_due())
-            edge.accept_loss()
+        _make_up(edge, ledger)
         return edge
     from backend.vectors.server_store import ServerStore
 
     return ServerStore.open_or_create(_qdrant_client(settings), settings.stores.qdrant_collection, space)
+
+
+def _make_up(edge: "EdgeStore", ledger: Ledger) -> None:
+    """Make due what the index may have lost. The catalog survives a loss of power, the index up to its last flush."""
+    if edge.unsure_since is not None:
+        due = ledger.mark_due_since(edge.unsure_since - _CLOCK_MARGIN)
+        log.warning("the index was not closed: %d products of its last seconds are looked at again", due)
+    if edge.missing_points:
+        log.warning("the index lost %d points: %d products are due", edge.missing_points, ledger.mark_all_due())
+    if edge.unsure_since is not None or edge.missing_points:
+        edge.accept_loss()
+
+
+_CLOCK_MARGIN = timedelta(seconds=2)
+"""Catalog and index note moments by the same clock, which may be set back meanwhile: 1 s for a leap second, mostly less
+for what the network corrects in steps. 2 s more of products to look at cost next to nothing."""
 
 
 def _qdrant_client(settings: Settings) -> "QdrantClient":

@@ -369,6 +369,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def mark_due_since(self, moment: datetime) -> int:
+        """Make due again what the index was told since a moment, live or deleted: it may have lost that. How many.
+
+        Job items stay as they ended. What was given up without telling the index anything is left as it is: a product
+        that ends its workers would else be tried again for ever.
+        """
+        ...
+
 
 class Jobs(Protocol):
     """Jobs and their items."""

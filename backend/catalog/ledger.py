@@ -22,7 +22,7 @@ from sqlalchemy import (
 from backend.catalog.claiming import Rows, lease_rows, merchants_waiting, next_batch
 from backend.catalog.engine import reading, writing
 from backend.catalog.lanes import Lane
-from backend.catalog.rebuilding import make_all_due
+from backend.catalog.rebuilding import make_all_due, make_due_since
 from backend.catalog.rows import in_parts, named, picture_of
 from backend.catalog.settling import record_fetched, settle_claims
 from backend.catalog.tables import DUE, UNREAD_IMPORT, jobs, pictures, products
@@ -135,6 +135,11 @@ class SqlLedger:
         with writing(self._engine) as connection:
             return make_all_due(connection, self._clock())
 
+    def mark_due_since(self, moment: datetime) -> int:
+        """See the port."""
+        with writing(self._engine) as connection:
+            return make_due_since(connection, moment, self._clock())
+
 
 _NO_LEASE = {"lease": None, "lease_until": None}
 
@@ -181,7 +186,7 @@ def _loss(connection: Connection, claim: Claim) -> Outcome:
         for picture in (picture_of(row) for row in connection.execute(stored).mappings())
     )
     tried = replace(claim, attempts=claim.attempts - 1)
-    return Outcome(tried, judged, code=Poison.code, detail=Poison.mend)
+    return Outcome(tried, judged, code=Poison.code, detail=Poison.mend, told=False)
 
 
 def _over(table: Table, before: datetime | None) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Make everything due: the index is built anew, or it lost a part and nobody knows which."""
+"""Make due what an index does not hold: all of it (it is new, or lost a part), or what was written to it last."""
 
 from datetime import datetime
 
@@ -18,9 +18,7 @@ def make_all_due(connection: Connection, now: datetime) -> int:
     pictures, are kept: an index that lost a part still holds the rest, and a new one takes a few tombstones for
     nothing. Every row is rewritten, and nobody else can write meanwhile.
     """
-    if connection.dialect.name == "postgresql":
-        # Every row is written, in no order: row by row this could wait in a circle with the transactions of others.
-        connection.execute(text("LOCK TABLE products IN EXCLUSIVE MODE"))
+    _keep_others_out(connection)
     again = {"state": PictureState.PENDING.value, "code": None, "detail": None}
     connection.execute(update(pictures).where(pictures.c.content_hash.is_not(None)).values(**again))
     unfetched = exists().where(
@@ -36,3 +34,23 @@ def make_all_due(connection: Connection, now: datetime) -> int:
     live = connection.execute(update(products).where(LIVE).values(**due, lane=lane)).rowcount
     gone = connection.execute(update(products).where(GONE_BUT_INDEXED).values(**due, lane=Lane.FACTS.value)).rowcount
     return live + gone
+
+
+def make_due_since(connection: Connection, moment: datetime, now: datetime) -> int:
+    """How many products became due: those settled since a moment, live or deleted, that do not wait anyway.
+
+    Live ones wait with the uploads: their owners were told that they are searchable, so no import comes before them,
+    and pictures the index lost are embedded there without holding up new prices. Their pictures keep their states, as
+    most of them will turn out to be there.
+    """
+    _keep_others_out(connection)
+    lane = case((LIVE, Lane.UPLOAD.value), else_=Lane.FACTS.value)
+    settled = (products.c.indexed_at >= moment) & ~DUE
+    due = {"indexed_version": 0, "due_at": now, "lane": lane, **_UNJUDGED}
+    return connection.execute(update(products).where(settled).values(**due)).rowcount
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Rows are written in no order here: row by row this could wait in a circle with the transactions of others."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE products IN EXCLUSIVE MODE"))

@@ -22,7 +22,6 @@ from backend.domain.job import ItemState
 from backend.domain.picture import Picture
 from backend.domain.product import ProductKey
 from backend.domain.work import Claim, Fetching, Outcome
-from backend.errors import Poison
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class _Verdict:
             "at_merchant": self.outcome.claim.key.merchant,
             "at_product_id": self.outcome.claim.key.product_id,
             "indexed_version": self.outcome.claim.version,
+            "indexed_at": now if self.outcome.told else self.row["indexed_at"],
             "code": self.outcome.code if self.current else None,
             "detail": self.outcome.detail if self.current else None,
             "searchable_at": None if self.row["deleted"] else searchable_at,
@@ -74,8 +74,8 @@ def settle_claims(connection: Connection, outcomes: Sequence[Outcome], now: date
     connection.execute(_SETTLE_PRODUCT, [verdict.product_columns(now) for verdict in verdicts.values()])
     current = [verdict.outcome for verdict in verdicts.values() if verdict.current]
     _write_pictures(connection, [(outcome.claim.key, outcome.pictures) for outcome in current])
-    # A worker that died told the index nothing: the next version's buries what this one should have.
-    forget_dropped(connection, [key for key, verdict in verdicts.items() if verdict.outcome.code != Poison.code])
+    # What the index was not told of stays noted: the next version's worker buries what this one should have.
+    forget_dropped(connection, [key for key, verdict in verdicts.items() if verdict.outcome.told])
     write_tallies(connection, _settle_items(connection, verdicts, now), now)
 
 
@@ -97,7 +97,7 @@ def held_rows(connection: Connection, claims: Iterable[Claim]) -> dict[ProductKe
     leases = {claim.key: claim.lease for claim in claims}
     p = products.c
     for part in in_parts(leases):
-        state = (p.version, p.deleted, p.searchable_at, p.lease, p.lane, p.due_at, p.fetches)
+        state = (p.version, p.deleted, p.searchable_at, p.indexed_at, p.lease, p.lane, p.due_at, p.fetches)
         rows = select(p.merchant, p.product_id, *state).where(named(products, part))
         ordered = rows.order_by(p.merchant, p.product_id).with_for_update(key_share=True)
         for row in connection.execute(ordered).mappings():

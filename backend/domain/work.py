@@ -86,6 +86,7 @@ class Outcome:
     """How reconciling a claimed version ended. `code` None: the index holds it. `pictures`: their new states.
 
     `embedded`, `reused`: how many of its pictures went through the model, and how many had a vector already.
+    `told` False: it was given up before the index was told anything, so what is to be buried there still is.
     """
 
     claim: Claim
@@ -94,6 +95,7 @@ class Outcome:
     detail: str | None = None
     embedded: int = 0
     reused: int = 0
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)

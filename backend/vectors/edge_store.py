@@ -116,8 +116,17 @@ class EdgeStore:
         """
         return self._shard.missing_points
 
+    @property
+    def unsure_since(self) -> datetime | None:
+        """The last flush, when the index was not closed since: what was written after it may have gone with the power.
+
+        Not None: order that again. A killed process leaves the same doubt though it lost nothing: what it wrote was
+        with the operating system. The moment stands, over restarts too, until `accept_loss`.
+        """
+        return self._shard.unsure_since
+
     def accept_loss(self) -> None:
-        """Take the index as it is. To be called once the rebuild has been ordered durably."""
+        """Take the index as it is. To be called once what may be missing has been ordered durably."""
         self._shard.accept_loss()
 
     def upsert(self, points: Sequence[Point]) -> None:

@@ -1,4 +1,4 @@
-"""A shard in use by one process: who may ask it, when it is flushed, and whether it still holds what it held."""
+"""A shard in use by one process: who may ask it, when it is flushed, and what it may have lost."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ class OpenShard:
         self._writing = threading.RLock()
         self._unflushed = 0
         self._missing = max(0, sidecar.points - self.size())
+        self._unsure_since = None if sidecar.clean else sidecar.flushed_at
+        if sidecar.clean:  # then all there is is on the disk
+            self._note(replace(sidecar, flushed_at=datetime.now(UTC), clean=False), durable=True)
         self._closing = threading.Event()
         self._timer = threading.Thread(target=self._flush_in_time, name="edge-flush", daemon=True)
         self._timer.start()
@@ -65,10 +69,15 @@ class OpenShard:
         """How many points fewer there were at opening than before, until `accept_loss`."""
         return self._missing
 
+    @property
+    def unsure_since(self) -> datetime | None:
+        """What was written from this moment on may be gone; None after a clean end, and after `accept_loss`."""
+        return self._unsure_since
+
     def accept_loss(self) -> None:
-        """Take the points there are for all there should be."""
+        """Take what there is for all there should be."""
         with self._exclusively():
-            self._missing = 0
+            self._missing, self._unsure_since = 0, None
             self._flush()
 
     def ask(self, method: str, *arguments: Any) -> Any:
@@ -96,7 +105,7 @@ class OpenShard:
             if self.size() < self._sidecar.points:
                 # At once, or the points would be missed if the process were killed now; without waiting for the disk,
                 # or every delete would.
-                self._note_size(durable=False)
+                self._note(replace(self._sidecar, points=self.size()), durable=False)
 
     def flush(self) -> None:
         """Make everything written so far survive a loss of power."""
@@ -113,7 +122,7 @@ class OpenShard:
             if self._shard is None:
                 return
             try:
-                self._flush()
+                self._flush(clean=True)
             finally:
                 shard, self._shard = self._shard, None
                 asked(shard.close)
@@ -144,16 +153,17 @@ class OpenShard:
                 asked(shard.flush)
             raise
 
-    def _flush(self) -> None:
+    def _flush(self, *, clean: bool = False) -> None:
+        begun = datetime.now(UTC)  # before it: what is written after a flush has begun may have missed it
         asked(self._usable().flush)
         self._unflushed = 0
-        self._note_size(durable=True)
+        self._note(replace(self._sidecar, points=self.size(), flushed_at=begun, clean=clean), durable=True)
 
-    def _note_size(self, *, durable: bool) -> None:
-        if self._missing:
+    def _note(self, sidecar: Sidecar, *, durable: bool) -> None:
+        if self._missing or self._unsure_since is not None:
             return  # the loss must be seen at the next start too, until it was accepted
-        self._sidecar = replace(self._sidecar, points=self.size())
-        write_sidecar(self._folder, self._sidecar, durable=durable)
+        self._sidecar = sidecar
+        write_sidecar(self._folder, sidecar, durable=durable)
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(self._limits.flush_seconds):

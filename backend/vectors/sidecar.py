@@ -1,12 +1,13 @@
 """The description beside an embedded index.
 
-Qdrant Edge 0.9 keeps no metadata of its own, and loads without a word when a part of its files is gone; so the space
-and the expected number of points stand here.
+Qdrant Edge 0.9 keeps no metadata of its own, and loads without a word when a part of its files is gone; so the space,
+the expected number of points and the moment up to which everything is on the disk stand here.
 """
 
 import json
 import os
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from backend import errors
@@ -20,11 +21,17 @@ NAME = "index.json"
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What an index is for, and how many points it held at the last flush, less those removed since."""
+    """What an index is for, and how many points it held at the last flush, less those removed since.
+
+    `flushed_at`: what was written before this moment survives a loss of power. `clean`: so does everything else, as
+    nobody has had the index open since. Descriptions of earlier versions had neither, and count as clean.
+    """
 
     space: Space
     created_at: str
     points: int = 0
+    flushed_at: datetime | None = None
+    clean: bool = True
 
 
 def read_sidecar(folder: Path) -> Sidecar | None:
@@ -37,7 +44,14 @@ def read_sidecar(folder: Path) -> Sidecar | None:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise errors.Misconfigured(f"{file} has format {content['format']}; this version reads format {FORMAT}.")
-        return Sidecar(Space(**content["space"]), content["created_at"], content["points"])
+        flushed_at = content.get("flushed_at")
+        return Sidecar(
+            space=Space(**content["space"]),
+            created_at=content["created_at"],
+            points=content["points"],
+            flushed_at=None if flushed_at is None else datetime.fromisoformat(flushed_at),
+            clean=content.get("clean", True),
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as err:
@@ -56,6 +70,8 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
         "space": asdict(sidecar.space),
         "created_at": sidecar.created_at,
         "points": sidecar.points,
+        "flushed_at": None if sidecar.flushed_at is None else sidecar.flushed_at.isoformat(),
+        "clean": sidecar.clean,
     }
     draft = folder / f"{NAME}.new"
     try:

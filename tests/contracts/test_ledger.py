@@ -406,6 +406,15 @@ class TestDropped:
             lose_worker(store)
         assert (read(store).code, read(store).dropped) == (Poison.code, (content_hash("a"),))
 
+    def test_an_index_that_was_told_nothing_still_holds_them(self, store: Store) -> None:
+        store.upload(change("p-1", pictures=(picture("a"),)))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        store.ledger.settle([Outcome(claim, code="internal", told=False) for claim in store.claim()])
+        assert (read(store).code, read(store).dropped) == ("internal", (content_hash("a"),))
+        store.upload(change("p-1", pictures=(picture("b"),)))
+        store.settle_all()
+        assert read(store).dropped == ()
+
     def test_an_index_that_is_to_be_mended_may_still_hold_them(self, store: Store) -> None:
         store.upload(change("p-1", pictures=(picture("a"),)), change("gone", pictures=(picture("b"),), row=2))
         store.upload(change("p-1", pictures=(picture("c"),)), deletion("gone", row=2))
@@ -642,6 +651,78 @@ class TestMarkAllDue:
         store.ledger.mark_all_due()
         store.upload(change("uploaded"))
         assert store.claimed_ids() == ["uploaded", "waited", "a-settled"]
+
+
+class TestMarkDueSince:
+    def test_what_was_settled_since_is_due_again_and_nothing_else(self, store: Store) -> None:
+        store.upload(change("before"))
+        store.settle_all()
+        moment = store.clock()
+        store.upload(change("since"), change("waits", row=2))
+        store.ledger.settle([Outcome(claim) for claim in store.claim(1)])
+        assert store.ledger.mark_due_since(moment) == 1
+        assert [read(store, name).state for name in ("before", "since")] == ["searchable", "pending"]
+        assert sorted(store.claimed_ids()) == ["since", "waits"]
+        assert store.ledger.mark_due_since(store.clock()) == 0
+
+    def test_a_product_is_found_and_its_job_is_done_while_it_is_looked_at_again(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1", pictures=(picture("a"), refused_picture())))
+        shown = (picture("a", SEARCHABLE), refused_picture())
+        store.ledger.settle([Outcome(claim, shown) for claim in store.claim()])
+        searchable_at = read(store).searchable_at
+        assert store.ledger.mark_due_since(store.clock.now - SECOND) == 1
+        assert (read(store).pictures, read(store).searchable_at) == (shown, searchable_at)
+        assert store.states(accepted.job_id) == [(1, ItemState.SEARCHABLE)]
+        assert store.finished(accepted)
+        store.settle_all()
+        assert store.states(accepted.job_id) == [(1, ItemState.SEARCHABLE)]
+
+    def test_a_delete_is_hidden_again_until_it_is_followed_again(self, store: Store) -> None:
+        store.upload(change("gone"))
+        store.settle_all()
+        store.upload(deletion("gone"), kind=JobKind.DELETE)
+        store.settle_all()
+        assert store.ledger.mark_due_since(store.clock.now - SECOND) == 1
+        assert store.catalog.deleted_but_indexed("shop", 10) == ["gone"]
+        store.ledger.settle([Outcome(claim) for claim in store.claim(work=Work.FACTS)])
+        assert store.catalog.deleted_but_indexed("shop", 10) == []
+
+    def test_one_that_failed_is_judged_again(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.ledger.settle([Outcome(claim, code="internal") for claim in store.claim()])
+        assert store.ledger.mark_due_since(store.clock.now - SECOND) == 1
+        assert (read(store).state, read(store).code) == (ProductState.PENDING, None)
+        store.settle_all()
+        assert read(store).state is ProductState.SEARCHABLE
+
+    def test_one_that_ended_its_workers_is_not_tried_again(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        for _ in range(3):
+            lose_worker(store)
+        assert store.claim() == []
+        assert store.ledger.mark_due_since(store.clock.now - 999 * SECOND) == 0
+        assert read(store).code == Poison.code
+
+    def test_one_whose_newer_version_was_given_up_is_still_looked_at(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        store.settle_all()
+        moment = store.clock.now - SECOND
+        store.upload(change("p-1"))
+        store.ledger.settle([Outcome(claim, code="internal", told=False) for claim in store.claim()])
+        assert store.ledger.mark_due_since(moment) == 1
+
+    def test_those_that_are_searchable_by_promise_come_before_imports_and_apart_from_prices(self, store: Store) -> None:
+        store.upload(change("promised"))
+        store.settle_all()
+        store.upload(change("imported"), kind=JobKind.IMPORT)
+        store.ledger.mark_due_since(store.clock.now - 2 * SECOND)
+        assert store.claimed_ids(work=Work.FACTS) == []
+        assert store.claimed_ids(1) == ["promised"]
+
+    def test_what_was_withdrawn_before_any_worker_had_it_is_nowhere_and_stays_so(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1"))
+        store.jobs.cancel("shop", accepted.job_id)
+        assert store.ledger.mark_due_since(store.clock.now - 9 * SECOND) == 0
 
 
 def test_uploads_deletes_and_workers_at_once_leave_nothing_undone(store: Store) -> None:

@@ -137,3 +137,12 @@ class FakeLedger:
                 row.lane = Lane.FACTS if record.deleted else lane_of(kept, imported=True)
                 marked += 1
             return marked
+
+    def mark_due_since(self, moment: datetime) -> int:
+        with self._state.lock:
+            told = [row for row in self._state.rows.values() if row.told_at and row.told_at >= moment]
+            lost = [row for row in told if not row.due]
+            for row in lost:
+                row.record = replace(row.record, indexed_version=0, code=None, detail=None)
+                row.waits_in(Lane.FACTS if row.record.deleted else Lane.UPLOAD, self._state.clock())
+            return len(lost)

@@ -62,6 +62,7 @@ class Row:
     created_by: str | None = None
     taken_up: bool = False
     notes: dict[str, int] = field(default_factory=dict)
+    told_at: datetime | None = None
 
     @property
     def key(self) -> ProductKey:

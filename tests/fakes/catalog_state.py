@@ -115,7 +115,8 @@ class CatalogState:
         now, record, version = self.clock(), row.record, outcome.claim.version
         searchable_at = record.searchable_at if outcome.code else now
         row.unlease(attempts=0)
-        if outcome.code != Poison.code:  # a worker that died told the index nothing
+        if outcome.told:
+            row.told_at = now
             row.notes = {gone: since for gone, since in row.notes.items() if since > version}
         row.record = replace(record, indexed_version=version, searchable_at=None if record.deleted else searchable_at)
         if record.version > version:
@@ -157,7 +158,7 @@ class CatalogState:
             for picture in row.record.pictures
         )
         claim = Claim(row.key, row.record.version, "", row.attempts)
-        self.settle(row, Outcome(claim, pictures, code=Poison.code, detail=Poison.mend))
+        self.settle(row, Outcome(claim, pictures, code=Poison.code, detail=Poison.mend, told=False))
 
     def end_item(self, key: ProductKey, state: ItemState, **facts: object) -> None:
         """The waiting item of a product, if there is one, becomes this."""

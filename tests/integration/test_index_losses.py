@@ -1,8 +1,9 @@
 """A start on an embedded index that does not hold what the catalog says: nothing is lost, nothing comes back."""
 
 import json
+import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from tests.fakes.picture_fetcher import FakePictureFetcher
 from tests.house import AtOnce
 from tests.pictures import jpeg
 
-PHOTO = jpeg(seed=1)
+PHOTO, OTHER_PHOTO = jpeg(seed=1), jpeg(seed=2)
 
 
 def now() -> datetime:
@@ -42,14 +43,14 @@ class Machine:
         self.index = folder / "index"
         self._settings = Settings(data_dir=folder)
         self._truth: _Truth = bootstrap._truth(self._settings)
-        self._embedder = FakeEmbedder()
+        self.embedder = FakeEmbedder()
         self._blobs = FakeBlobs()
         self.start()
 
     def start(self) -> None:
         """What every start does."""
         stored = bootstrap.stored_space(self._settings)
-        vectors = bootstrap._vectors(self._settings, self._embedder.space, stored, self._truth.ledger)
+        vectors = bootstrap._vectors(self._settings, self.embedder.space, stored, self._truth.ledger)
         assert isinstance(vectors, EdgeStore)
         self.vectors = vectors
         truth = self._truth
@@ -67,7 +68,7 @@ class Machine:
                 reader=PillowReader(PictureLimits()),
                 fetcher=FakePictureFetcher(),
                 executor=AtOnce(),
-                embedder=self._embedder,
+                embedder=self.embedder,
                 vectors=vectors,
                 doorbell=FakeDoorbell(),
                 clock=now,
@@ -88,9 +89,24 @@ class Machine:
     def _done(self, work: Work) -> int:
         return self.services.reconcile_products(work)
 
-    def found(self) -> list[str]:
-        """What a search for the photograph answers."""
-        return sorted(match.product_id for match in self.services.search_products(Query("shop", image=PHOTO)).matches)
+    def flushed(self) -> Path:
+        """A copy of what is on the disk for certain."""
+        self.vectors.flush()
+        return shutil.copytree(self.index, self.index.with_name("on-disk"))
+
+    def lose_power(self, on_disk: Path) -> None:
+        """The index is what it was at its last flush; the catalog holds whatever was committed."""
+        self.services.close()
+        shutil.rmtree(self.index)
+        on_disk.rename(self.index)
+
+    def found(self, photo: bytes = PHOTO) -> list[str]:
+        """What a search for a photograph answers, the best first, equal ones by name."""
+        return [match.product_id for match in self.services.search_products(Query("shop", image=photo)).matches]
+
+    def state(self, product_id: str) -> str:
+        """What a product's row says."""
+        return self.services.read_product(key(product_id)).state.value
 
 
 @pytest.fixture
@@ -113,3 +129,58 @@ def test_a_delete_that_waits_is_not_forgotten_when_the_index_lost_points(machine
     assert machine.work() == {"facts": 1, "imports": 1}
     assert machine.found() == ["kept"]
     assert machine.vectors.count() == 1
+
+
+def test_what_was_written_after_the_last_flush_is_made_good_after_a_loss_of_power(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_CLOCK_MARGIN", timedelta(0))
+    machine.upload("long-ago")
+    machine.upload("gone")
+    machine.upload("replaced", PHOTO)
+    on_disk = machine.flushed()
+    machine.upload("new")
+    machine.upload("replaced", OTHER_PHOTO)
+    machine.services.delete_product(key("gone"))
+    machine.work()
+    machine.lose_power(on_disk)
+    machine.start()
+    assert machine.state("long-ago") == "searchable"
+    assert machine.state("new") == "pending"  # says so, as nobody can be sure
+    assert "gone" not in machine.found()
+    assert machine.work() == {"facts": 1, "uploads": 2}
+    assert machine.found() == ["long-ago", "new", "replaced"]
+    assert [len(machine.vectors.vectors_of(key(name))) for name in ("new", "replaced", "gone")] == [1, 1, 0]
+    assert machine.found(OTHER_PHOTO)[:1] == ["replaced"]
+    assert machine.state("new") == "searchable"
+
+
+def test_after_a_kill_the_last_products_are_looked_at_and_found_all_the_while(machine: Machine) -> None:
+    machine.flushed()
+    machine.upload("p-1")
+    machine.upload("p-2")
+    killed = shutil.copytree(machine.index, machine.index.with_name("killed"))
+    machine.lose_power(killed)  # but for the power: what was written is there
+    embedded = machine.embedder.pictures_embedded
+    machine.start()
+    assert machine.found() == ["p-1", "p-2"]
+    assert machine.work() == {"uploads": 2}
+    assert machine.embedder.pictures_embedded == embedded + 1  # the search's own
+    assert machine.found() == ["p-1", "p-2"]
+
+
+def test_after_an_end_in_order_nothing_is_looked_at_again(machine: Machine) -> None:
+    machine.upload("p-1")
+    machine.services.close()
+    machine.start()
+    assert machine.work() == {}
+
+
+def test_what_was_made_good_is_not_looked_at_again_at_the_next_start(machine: Machine) -> None:
+    machine.upload("p-1")
+    machine.lose_power(shutil.copytree(machine.index, machine.index.with_name("killed")))
+    machine.start()
+    assert machine.work() == {"uploads": 1}
+    machine.services.close()
+    machine.start()
+    assert machine.work() == {}

@@ -1,6 +1,7 @@
 import re
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -38,6 +39,10 @@ FIRST_VERSION = [
     """INSERT INTO products (merchant, product_id, title, description, category, brand, in_stock, url, attributes,
     version, indexed_version, deleted, lane, due_at, attempts, created_at, updated_at)
     VALUES ('shop', 'p-1', '', '', '', '', true, '', '{}', 1, 0, false, 2, 1, 0, 1, 1)""",
+    """INSERT INTO products (merchant, product_id, title, description, category, brand, in_stock, url, attributes,
+    version, indexed_version, deleted, lane, due_at, attempts, searchable_at, created_at, updated_at)
+    VALUES ('shop', 'shown', '', '', '', '', true, '', '{}', 1, 1, false, 2, 1, 0, 7000000, 1, 1),
+    ('shop', 'gone', '', '', '', '', true, '', '{}', 2, 2, true, 0, 1, 0, NULL, 1, 9000000)""",
     "INSERT INTO pictures (merchant, product_id, position, state) VALUES ('shop', 'p-1', 0, 'pending')",
     """INSERT INTO jobs (job_id, merchant, kind, created_at, total, next_row, due_at)
     VALUES ('j-1', 'shop', 'import', 1, 3, 4, 1)""",
@@ -107,6 +112,17 @@ class TestMigrate:
             store.clock.advance(61)
             store.jobs.cancel("shop", "j-1")
             assert store.ledger.due() == 1
+
+    def test_what_was_settled_before_has_a_moment(self, backend: str, tmp_path: Path) -> None:
+        with engine_of(backend, tmp_path) as engine:
+            with writing(engine, references=False) as connection:
+                command.upgrade(config(connection), "0001")
+                for statement in FIRST_VERSION:
+                    connection.execute(text(statement))
+            migrate(engine)
+            ledger = sql_store(engine).ledger
+            since = [ledger.mark_due_since(datetime.fromtimestamp(second, UTC)) for second in (10, 9, 7, 0)]
+            assert since == [0, 1, 1, 0]
 
     def test_processes_that_start_together_all_find_the_tables(self, backend: str, tmp_path: Path) -> None:
         code = (

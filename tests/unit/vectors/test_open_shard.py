@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,56 @@ def test_a_damaged_index_is_unavailable_and_the_message_says_what_to_do(store: E
         description.write_text('{"initial_version"')
     with pytest.raises(IndexUnavailable, match="build the index anew"):
         EdgeStore.open(path)
+
+
+def left_open(path: Path) -> Path:
+    """What a process that was killed, or a loss of power, leaves of an index that is open now."""
+    copy = path.with_name("left-open")
+    shutil.copytree(path, copy)
+    return copy
+
+
+def test_an_index_that_was_closed_leaves_no_doubt(store: EdgeStore, path: Path) -> None:
+    store.upsert(points(product(), signs(1, 4)))
+    assert store.unsure_since is None
+    store.close()
+    again = EdgeStore.open(path)
+    assert again.unsure_since is None
+    again.close()
+
+
+def test_one_that_was_not_closed_is_in_doubt_from_its_last_flush_on_until_that_is_accepted(
+    store: EdgeStore, path: Path
+) -> None:
+    before = datetime.now(UTC)
+    store.flush()
+    after = datetime.now(UTC)
+    store.upsert(points(product(), signs(1, 4)))
+    copy = left_open(path)
+    for _ in range(2):  # a restart before what is missing was ordered has the same doubt
+        again = EdgeStore.open(copy)
+        assert again.unsure_since is not None
+        assert before <= again.unsure_since <= after
+        again.flush()
+        again.close()
+    again = EdgeStore.open(copy)
+    again.accept_loss()
+    assert again.unsure_since is None
+    again.close()
+    again = EdgeStore.open(copy)
+    assert (again.unsure_since, again.missing_points) == (None, 0)
+    again.close()
+
+
+def test_one_that_was_opened_and_never_flushed_is_in_doubt_from_its_opening_on(store: EdgeStore, path: Path) -> None:
+    store.close()
+    before = datetime.now(UTC)
+    store = EdgeStore.open(path)
+    again = EdgeStore.open(left_open(path))
+    assert again.unsure_since is not None
+    assert before <= again.unsure_since <= datetime.now(UTC)
+    again.close()
+    store.close()
 
 
 # --- when it is flushed -----------------------------------------------------------------------------------------------

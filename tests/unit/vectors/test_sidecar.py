@@ -1,6 +1,8 @@
 """The description beside an embedded index."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from backend.errors import IndexUnavailable, Misconfigured
 from backend.ports import Space
 from backend.vectors.sidecar import NAME, Sidecar, read_sidecar, write_sidecar
 
-SIDECAR = Sidecar(Space("clip", 512, "abc"), "2026-01-01T00:00:00+00:00", 7)
+FLUSHED = datetime(2026, 1, 1, 12, 0, 0, 250_001, tzinfo=UTC)
+SIDECAR = Sidecar(Space("clip", 512, "abc"), "2026-01-01T00:00:00+00:00", 7, FLUSHED, clean=False)
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -28,6 +31,15 @@ def test_a_draft_left_by_a_killed_process_is_not_read(tmp_path: Path) -> None:
     write_sidecar(tmp_path, SIDECAR, durable=False)
     (tmp_path / f"{NAME}.new").write_text('{"format": 1, "spa')
     assert read_sidecar(tmp_path) == SIDECAR
+
+
+def test_a_description_of_an_earlier_version_counts_as_closed(tmp_path: Path) -> None:
+    write_sidecar(tmp_path, SIDECAR, durable=False)
+    content = json.loads((tmp_path / NAME).read_text())
+    for later in ("flushed_at", "clean"):
+        del content[later]
+    (tmp_path / NAME).write_text(json.dumps(content))
+    assert read_sidecar(tmp_path) == replace(SIDECAR, flushed_at=None, clean=True)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"format": 1}', '{"format": 1, "space": {"model": "x"}}', "\x00\x00"])

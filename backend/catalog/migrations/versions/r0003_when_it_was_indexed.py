@@ -1,0 +1,27 @@
+"""When the index was last told of a product, so that what an index lost with the power can be found again.
+
+Frozen like every migration, see `r0001_first_tables`.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """From the tables of 0002. What was settled before has the best moment that is known of it."""
+    op.add_column("products", sa.Column("indexed_at", sa.BigInteger()))
+    products = sa.table(
+        "products",
+        *(
+            sa.column(name, sa.BigInteger())
+            for name in ("indexed_version", "indexed_at", "searchable_at", "updated_at")
+        ),
+    )
+    known = sa.func.coalesce(products.c.searchable_at, products.c.updated_at)
+    op.execute(sa.update(products).where(products.c.indexed_version > 0).values(indexed_at=known))
+    op.create_index("ix_products_indexed", "products", ["indexed_at"])
