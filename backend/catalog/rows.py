@@ -17,19 +17,27 @@ from backend.domain.product import AttributeValue, Product, ProductKey, ProductR
 from backend.errors import InvalidField
 
 KEYS_PER_STATEMENT = 1_000  # far below the parameters a statement may have: SQLite 32,766, PostgreSQL 65,535
+MERCHANTS_PER_STATEMENT = 100  # SQLite takes 500 terms of a UNION, and conditions nested 1,000 deep, as OR is
 
 _PRICE_PLACES = 4  # the finest minor unit in ISO 4217
 
 
 def in_parts(keys: Iterable[ProductKey]) -> Iterator[list[ProductKey]]:
     """The keys, each once, in parts for one statement, and in order: all transactions lock rows in the same order."""
-    ordered = sorted(set(keys))
-    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
-        yield ordered[start : start + KEYS_PER_STATEMENT]
+    part: list[ProductKey] = []
+    merchants: set[str] = set()
+    for key in sorted(set(keys)):
+        merchants.add(key.merchant)
+        if len(part) == KEYS_PER_STATEMENT or len(merchants) > MERCHANTS_PER_STATEMENT:
+            yield part
+            part, merchants = [], {key.merchant}
+        part.append(key)
+    if part:
+        yield part
 
 
 def named(table: Table, keys: Collection[ProductKey]) -> ColumnElement[bool]:
-    """The rows of these products.
+    """The rows of these products: one of `in_parts`.
 
     Grouped by merchant on purpose: for `(merchant, product_id) IN (VALUES ...)` SQLite reads the whole table.
     """
