@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.catalog.dropping import Dropping, note_dropped
 from backend.catalog.lanes import Lane, lane_of
-from backend.catalog.rows import in_parts, item_columns, named, picture_columns, product_columns
+from backend.catalog.rows import in_order, in_parts, item_columns, named, picture_columns, product_columns
 from backend.catalog.tables import WAITING_ITEM, job_items, pictures, products
 from backend.catalog.tallying import Tally
 from backend.domain.job import ItemState, JobItem
@@ -119,7 +119,7 @@ def _locked(connection: Connection, keys: Iterable[ProductKey], now: datetime) -
         seats = [_seat(key, now) for key in part]
         connection.execute(_insert_missing(connection), seats)
         rows = select(p.merchant, p.product_id, *state, *place).where(named(products, part))
-        held = rows.order_by(p.merchant, p.product_id).with_for_update(key_share=True)
+        held = rows.order_by(*in_order(connection, products)).with_for_update(key_share=True)
         for row in connection.execute(held).mappings():
             draft = _draft(row)
             drafts[draft.key] = draft

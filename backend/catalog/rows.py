@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import add, itemgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, RowMapping, Table, and_, or_
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, and_, collate, or_
 
 from backend.catalog.tables import jobs
 from backend.domain.importing import FileForm, ImportMode, ImportOptions
@@ -48,6 +48,16 @@ def named(table: Table, keys: Collection[ProductKey]) -> ColumnElement[bool]:
             for merchant, group in groups
         )
     )
+
+
+def in_order(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+    """The order in which rows are locked: by key, and by its bytes, as Python sorts the keys of single statements.
+
+    SQLite compares bytes anyway. PostgreSQL goes by its language, in which `a` comes before `B`: transactions that lock
+    the one way and the other would wait for each other in a circle.
+    """
+    key = table.primary_key.columns
+    return [collate(column, "C") for column in key] if connection.dialect.name == "postgresql" else list(key)
 
 
 def product_columns(product: Product) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, RowMapping, bindparam, select, union_all
 
 from backend.catalog.dropping import forget_dropped, take_back
 from backend.catalog.lanes import FETCHED, Lane
-from backend.catalog.rows import in_parts, named
+from backend.catalog.rows import MERCHANTS_PER_STATEMENT, in_order, in_parts, named
 from backend.catalog.tables import WAITING_ITEM, job_items, pictures, products
 from backend.catalog.tallying import Tally, write_tallies
 from backend.domain.job import ItemState
@@ -99,7 +99,7 @@ def held_rows(connection: Connection, claims: Iterable[Claim]) -> dict[ProductKe
     for part in in_parts(leases):
         state = (p.version, p.deleted, p.searchable_at, p.indexed_at, p.lease, p.lane, p.due_at, p.fetches)
         rows = select(p.merchant, p.product_id, *state).where(named(products, part))
-        ordered = rows.order_by(p.merchant, p.product_id).with_for_update(key_share=True)
+        ordered = rows.order_by(*in_order(connection, products)).with_for_update(key_share=True)
         for row in connection.execute(ordered).mappings():
             key = ProductKey(row["merchant"], row["product_id"])
             if row["lease"] == leases[key]:
@@ -145,8 +145,8 @@ def _waiting_items(connection: Connection, keys: Iterable[ProductKey]) -> Iterat
     i = job_items.c
     merchants = [list(group) for _, group in groupby(sorted(keys), key=itemgetter(0))]
     items = select(i.job_id, i.row, i.merchant, i.product_id, i.version)
-    for start in range(0, len(merchants), _MERCHANTS_PER_STATEMENT):
-        some = merchants[start : start + _MERCHANTS_PER_STATEMENT]
+    for start in range(0, len(merchants), MERCHANTS_PER_STATEMENT):
+        some = merchants[start : start + MERCHANTS_PER_STATEMENT]
         yield from connection.execute(union_all(*(items.where(named(job_items, part), WAITING_ITEM) for part in some)))
 
 
@@ -168,8 +168,6 @@ def _write_pictures(connection: Connection, judged: Iterable[tuple[ProductKey, S
     if rows:
         connection.execute(_WRITE_PICTURE, rows)
 
-
-_MERCHANTS_PER_STATEMENT = 100  # SQLite takes 500 terms of a UNION
 
 _THIS = (products.c.merchant == bindparam("at_merchant")) & (products.c.product_id == bindparam("at_product_id"))
 

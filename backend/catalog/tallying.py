@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, null, select, update
+from sqlalchemy import Connection, bindparam, case, func, null, select, update
 
-from backend.catalog.rows import counter_of
+from backend.catalog.rows import counter_of, in_order
 from backend.catalog.tables import jobs
 from backend.domain.job import ItemState
 
@@ -43,7 +43,8 @@ def lock_jobs(connection: Connection, job_ids: Iterable[str]) -> None:
     ordered = sorted(job_ids)
     for start in range(0, len(ordered), _JOBS_PER_STATEMENT):
         some = jobs.c.job_id.in_(ordered[start : start + _JOBS_PER_STATEMENT])
-        connection.execute(_LOCK.where(some)).all()
+        held = select(jobs.c.job_id).where(some).order_by(*in_order(connection, jobs))
+        connection.execute(held.with_for_update(key_share=True)).all()
 
 
 def _columns(job_id: str, tally: Tally, now: datetime) -> dict[str, Any]:
@@ -53,8 +54,6 @@ def _columns(job_id: str, tally: Tally, now: datetime) -> dict[str, Any]:
 
 
 _JOBS_PER_STATEMENT = 1_000  # as many parameters, see `rows.KEYS_PER_STATEMENT`
-
-_LOCK: Select[Any] = select(jobs.c.job_id).order_by(jobs.c.job_id).with_for_update(key_share=True)
 
 _moment = jobs.c.created_at.type
 _worked_at = bindparam("worked_at", type_=_moment)

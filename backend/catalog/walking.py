@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from sqlalchemy import Connection, Engine, RowMapping, select
 
 from backend.catalog.engine import writing
-from backend.catalog.rows import in_parts, named
+from backend.catalog.rows import in_order, in_parts, named
 from backend.catalog.tables import job_items, products
 from backend.domain.job import ItemState
 from backend.domain.product import ProductKey
@@ -40,7 +40,7 @@ def locked_products(connection: Connection, items: Iterable[RowMapping]) -> Mapp
     keys = [key_of(item) for item in items if item["product_id"] is not None]
     found: dict[ProductKey, RowMapping] = {}
     for part in in_parts(keys):
-        rows = select(products).where(named(products, part)).order_by(products.c.merchant, products.c.product_id)
+        rows = select(products).where(named(products, part)).order_by(*in_order(connection, products))
         for row in connection.execute(rows.with_for_update(key_share=True)).mappings():
             found[ProductKey(row["merchant"], row["product_id"])] = row
     return found

@@ -11,13 +11,15 @@ from sqlalchemy import Engine, insert, select, text
 from backend.catalog.acceptance import accept_changes
 from backend.catalog.engine import reading, writing
 from backend.catalog.migrations import migrate
+from backend.catalog.rows import in_order
 from backend.catalog.tables import jobs, products
 from backend.catalog.tallying import write_tallies
+from backend.domain.job import JobKind
 from backend.domain.picture import PictureState
-from backend.domain.product import ProductState
+from backend.domain.product import ProductKey, ProductState
 from backend.domain.work import Change, Outcome
-from tests.contracts.catalog_backends import Store, engine_of, needs_postgres, sql_store
-from tests.factories import change, key, picture
+from tests.contracts.catalog_backends import Store, at_once, engine_of, needs_postgres, sql_store
+from tests.factories import change, facts_change, key, picture
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgresql", marks=needs_postgres)])
 
@@ -96,3 +98,32 @@ def test_a_product_that_two_create_at_once_is_counted_twice(backend: str, tmp_pa
         )
         assert versions == [2]
         assert store.states("held")[0][1] == "superseded"
+
+
+def test_rows_are_locked_in_the_order_in_which_python_sorts_their_keys(backend: str, tmp_path: Path) -> None:
+    """Whatever the database's language: there `a` comes before `B`, and an import met a renewal of leases crosswise."""
+    keys = [key(f"{first}{n}", merchant) for merchant in ("shop", "Shop") for n in range(3) for first in "aBéz_-Z"]
+    with opened(backend, tmp_path) as (engine, store):
+        for merchant in ("shop", "Shop"):
+            mine = [it for it in keys if it.merchant == merchant]
+            store.upload(*(change(it.product_id, merchant=merchant, row=row) for row, it in enumerate(mine, 1)))
+        with writing(engine) as connection:
+            held = select(products.c.merchant, products.c.product_id).order_by(*in_order(connection, products))
+            assert [ProductKey(*row) for row in connection.execute(held)] == sorted(keys)
+
+
+def test_imports_and_renewals_of_leases_at_once_do_not_wait_in_a_circle(backend: str, tmp_path: Path) -> None:
+    ids = [f"{'aB'[n % 2]}{n:03}" for n in range(64)]
+    with opened(backend, tmp_path) as (_, store):
+        store.upload(*(change(name, row=row) for row, name in enumerate(ids, 1)))
+        claims = store.claim(64)
+        new_facts = [facts_change(name, row=row) for row, name in enumerate(ids, 1)]
+
+        def act(thread: int) -> None:
+            for _ in range(25):
+                if thread % 2:
+                    store.catalog.accept(new_facts, JobKind.IMPORT)
+                else:
+                    store.ledger.renew(claims, 60)
+
+        at_once(4, act)
