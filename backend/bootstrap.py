@@ -84,6 +84,7 @@ def build(settings: Settings) -> Built:
             max_picture_bytes=settings.limits.max_image_bytes,
             default_currency=settings.currency,
             max_pictures=settings.limits.max_pictures,
+            max_file_bytes=settings.limits.max_import_bytes,
         ),
         reader=reader,
         fetcher=fetcher,
