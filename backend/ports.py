@@ -443,6 +443,10 @@ class Jobs(Protocol):
         """
         ...
 
+    def forget_finished(self, before: datetime) -> int:
+        """Remove jobs that ended before a moment, with their items and receipts. How many."""
+        ...
+
 
 class Receipts(Protocol):
     """What was answered to requests with an `Idempotency-Key`, for a day."""
@@ -469,6 +473,10 @@ class FetchMemory(Protocol):
 
     def remember(self, fetched: Sequence[Remembered]) -> None:
         """Note or replace."""
+        ...
+
+    def forget_addresses(self, before: datetime) -> int:
+        """Remove what was last fetched, or found unchanged, before a moment. How many."""
         ...
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.catalog.engine import reading, writing
+from backend.catalog.forgetting import forget_rows
 from backend.catalog.rows import KEYS_PER_STATEMENT
 from backend.catalog.tables import fetched_urls
 from backend.domain.work import Remembered
@@ -50,6 +52,10 @@ class SqlFetchMemory:
                 # In order: two transactions on PostgreSQL never wait for each other in a circle.
                 [{"url_hash": name, **{part: getattr(rows[name], part) for part in told}} for name in sorted(rows)],
             )
+
+    def forget_addresses(self, before: datetime) -> int:
+        """See the port."""
+        return forget_rows(self._engine, fetched_urls, fetched_urls.c.fetched_at <= before)
 
 
 def _hash_of(url: str) -> str:

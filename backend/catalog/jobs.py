@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, func, insert, 
 
 from backend.catalog.acceptance import accept_changes, new_job_id
 from backend.catalog.engine import reading, writing
+from backend.catalog.forgetting import forget_finished
 from backend.catalog.receipts import insert_receipt
 from backend.catalog.retrying import retry_job
 from backend.catalog.rows import ITEMS, item_columns, item_of, job_of, options_columns, options_of
@@ -161,6 +162,10 @@ class SqlJobs:
     def cancel(self, merchant: str, job_id: str) -> Cancelled | None:
         """See the port. Several transactions: others write between them."""
         return cancel_job(self._engine, merchant, job_id, self._clock)
+
+    def forget_finished(self, before: datetime) -> int:
+        """See the port. Several transactions: others write between them."""
+        return forget_finished(self._engine, before)
 
 
 _LOST = "import {} was cancelled, or its lease ran out and another worker may be reading it"

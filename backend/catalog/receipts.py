@@ -5,10 +5,11 @@ A receipt is written in the transaction that makes its job, so both are there or
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.catalog.engine import reading, writing
+from backend.catalog.forgetting import forget_rows
 from backend.catalog.tables import receipts
 from backend.domain.work import KeptReceipt, Receipt
 from backend.errors import RepeatedRequest
@@ -41,9 +42,7 @@ class SqlReceipts:
 
     def forget_receipts(self) -> int:
         """See the port."""
-        with writing(self._engine) as connection:
-            old = delete(receipts).where(receipts.c.created_at <= self._clock() - KEPT)
-            return connection.execute(old).rowcount
+        return forget_rows(self._engine, receipts, receipts.c.created_at <= self._clock() - KEPT)
 
 
 def insert_receipt(connection: Connection, receipt: Receipt, job_id: str, now: datetime) -> None:

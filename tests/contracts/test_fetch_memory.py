@@ -1,5 +1,6 @@
 """What every `ports.FetchMemory` promises, claimed of the fake and of the SQL one on each database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from backend.domain.work import Remembered
@@ -64,3 +65,13 @@ def test_threads_that_fetched_the_same_addresses_may_all_remember_them(store: St
     found = store.memory.recall(urls)
     assert found.keys() == set(urls)
     assert {it.content_hash for it in found.values()} <= {content_hash(f"by {thread}") for thread in range(6)}
+
+
+def test_what_was_not_asked_for_since_a_moment_is_forgotten(store: Store) -> None:
+    old = [known(f"https://shop.example/{n}") for n in range(1_005)]
+    again = replace(old[0], fetched_at=THEN + timedelta(seconds=1))
+    store.memory.remember(old)
+    store.memory.remember([again])
+    assert store.memory.forget_addresses(THEN - timedelta(seconds=1)) == 0
+    assert store.memory.forget_addresses(THEN) == 1_004
+    assert store.memory.recall([it.url for it in old]) == {again.url: again}

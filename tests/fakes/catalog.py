@@ -8,6 +8,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from backend.domain.job import JobKind
 from backend.domain.picture import PictureState
@@ -105,3 +106,10 @@ class FakeCatalog(FakeLedger, FakeJobs):
     def remember(self, fetched: Sequence[Remembered]) -> None:
         with self._state.lock:
             self._state.addresses.update({known.url: known for known in fetched})
+
+    def forget_addresses(self, before: datetime) -> int:
+        with self._state.lock:
+            old = [url for url, known in self._state.addresses.items() if known.fetched_at <= before]
+            for url in old:
+                del self._state.addresses[url]
+            return len(old)

@@ -1,7 +1,7 @@
 """The fake catalog's jobs."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backend.domain.importing import ImportClaim, ImportOptions, ImportStep
 from backend.domain.job import Cancelled, ItemState, Job, JobItem, JobKind, Retried
@@ -111,6 +111,16 @@ class FakeJobs:
     def _of(self, merchant: str, job_id: str) -> JobRow | None:
         row = self._state.jobs.get(job_id)
         return row if row is not None and row.job.merchant == merchant else None
+
+    def forget_finished(self, before: datetime) -> int:
+        with self._state.lock:
+            jobs = self._state.jobs
+            old = {it for it, row in jobs.items() if row.job.finished_at is not None and row.job.finished_at <= before}
+            for job_id in old:
+                del jobs[job_id]
+            kept = {name: it for name, it in self._state.receipts.items() if it[0].job_id not in old}
+            self._state.receipts = kept
+            return len(old)
 
     # --- retry and cancel ---------------------------------------------------------------------------------------------
 

@@ -90,6 +90,12 @@ def keep_receipts(store: Store) -> None:
     store.receipts.forget_receipts()
 
 
+def forget_job(store: Store) -> None:
+    store.upload(change("p-1"))
+    settle_next(store)
+    store.jobs.forget_finished(store.clock())
+
+
 def remember(store: Store) -> None:
     store.memory.remember([Remembered("https://shop.example/a", content_hash("a"), None, None, store.clock())])
     store.memory.recall(["https://shop.example/a"])
@@ -131,6 +137,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "retry": fail_and_retry,
     "cancel": cancel,
     "receipts": keep_receipts,
+    "old jobs": forget_job,
+    "old addresses": lambda store: store.memory.forget_addresses(store.clock()),
     "addresses": remember,
     "job": read_job,
     "product": lambda store: store.catalog.product(key("p-1")),
@@ -170,6 +178,9 @@ def test_no_call_of_every_day_reads_a_whole_table(engine: Engine, call: str) -> 
         ("retry", "ix_job_items_state"),
         ("cancel", "ix_job_items_state"),
         ("receipts", "ix_receipts_created"),
+        ("old jobs", "ix_jobs_finished"),
+        ("old jobs", "ix_receipts_job"),
+        ("old addresses", "ix_fetched_urls_fetched"),
         ("whose picture", "ix_pictures_content"),
         ("pictures in use", "ix_pictures_content"),
         ("deleted but indexed", "ix_products_gone"),

@@ -1,4 +1,4 @@
-"""When the index was last told of a product, so that what an index lost with the power can be found again.
+"""When the index was last told of a product, to find what it lost with the power; indexes to find what is old.
 
 Frozen like every migration, see `r0001_first_tables`.
 """
@@ -25,3 +25,6 @@ def upgrade() -> None:
     known = sa.func.coalesce(products.c.searchable_at, products.c.updated_at)
     op.execute(sa.update(products).where(products.c.indexed_version > 0).values(indexed_at=known))
     op.create_index("ix_products_indexed", "products", ["indexed_at"])
+    op.create_index("ix_jobs_finished", "jobs", ["finished_at"])
+    op.create_index("ix_receipts_job", "receipts", ["job_id"])
+    op.create_index("ix_fetched_urls_fetched", "fetched_urls", ["fetched_at"])
