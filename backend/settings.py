@@ -93,6 +93,12 @@ class WorkerSettings(_Group):
         gt=0,
         description="How long an unused picture is kept: an upload that is under way or repeated may need it.",
     )
+    job_retention_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Days a finished job and its items can be read: as long as merchants ask; a million rows take 0.2 GB.",
+    )
 
     @property
     def tasks(self) -> int:

@@ -1,15 +1,17 @@
-"""Remove what nothing refers to any more: pictures, tombstones, receipts, files of imports. Safe to run at any time."""
+"""Remove what nothing refers to any more, and what is older than anybody asks for. Safe to run at any time."""
 
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
-from backend.ports import BlobStore, Catalog, Clock, ImportFiles, Jobs, Receipts, VectorStore
+from backend.errors import Unavailable
+from backend.ports import BlobStore, Catalog, Clock, FetchMemory, ImportFiles, Jobs, Receipts, VectorStore
 
 log = logging.getLogger(__name__)
 
 _HASHES_PER_QUESTION = 500  # one statement; a million pictures are 2,000 of them
+_ADDRESSES_KEPT = timedelta(days=30)  # feeds are sent daily or weekly; what is forgotten costs one full download
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,57 @@ class Purge:
     catalog: Catalog
     jobs: Jobs
     receipts: Receipts
+    memory: FetchMemory
     blobs: BlobStore
     files: ImportFiles
     vectors: VectorStore
     clock: Clock
     grace: timedelta
     tombstones: timedelta
+    finished_jobs: timedelta
 
     def __call__(self) -> int:
-        """How many pictures were removed. Raises `Unavailable` when a part is down; what was removed stays removed."""
+        """How many pictures were removed. Raises `Unavailable` when a part was down, after all that could be done.
+
+        Each step is on its own, the cheap ones first: a directory that cannot be read must not keep tombstones and
+        jobs for ever.
+        """
+        failures: list[Unavailable] = []
+        removed = 0  # by the step done last, which is that of the pictures
+        for step in (self._tombstones, self._receipts, self._addresses, self._jobs, self._files, self._pictures):
+            try:
+                removed = step()
+            except Unavailable as err:
+                log.warning("a part of the purge has to wait: %s", err)
+                failures.append(err)
+        if failures:
+            raise failures[0]
+        return removed
+
+    def _tombstones(self) -> int:
+        self.vectors.purge_tombstones(self.clock() - self.tombstones)
+        return 0
+
+    def _receipts(self) -> int:
+        return self.receipts.forget_receipts()
+
+    def _addresses(self) -> int:
+        return self.memory.forget_addresses(self.clock() - _ADDRESSES_KEPT)
+
+    def _jobs(self) -> int:
+        removed = self.jobs.forget_finished(self.clock() - self.finished_jobs)
+        if removed:
+            log.info("removed %d jobs that ended long ago", removed)
+        return removed
+
+    def _files(self) -> int:
+        wanted = self.jobs.unread_sources()
+        unwanted = [name for name in self.files.names_before(self.clock() - self.grace) if name not in wanted]
+        for name in unwanted:
+            self.files.delete(name)
+        return len(unwanted)
+
+    def _pictures(self) -> int:
         before = self.clock() - self.grace
         removed = 0
         unused = self.blobs.unused_since(before)
@@ -35,12 +79,6 @@ class Purge:
             for content_hash in set(some) - self.catalog.referenced(some):
                 # An upload that came in between has put the bytes again, and the store then keeps them.
                 removed += self.blobs.discard(content_hash, unused_since=before)
-        wanted = self.jobs.unread_sources()
-        for name in self.files.names_before(before):
-            if name not in wanted:
-                self.files.delete(name)
-        self.vectors.purge_tombstones(self.clock() - self.tombstones)
-        self.receipts.forget_receipts()
         if removed:
             log.info("removed %d pictures no product has any more", removed)
         return removed
