@@ -156,7 +156,7 @@ class _Truth:
 
 
 def _truth(settings: Settings) -> _Truth:
-    from backend.catalog.engine import open_engine
+    from backend.catalog.engine import database_clock, open_engine
     from backend.catalog.fetch_memory import SqlFetchMemory
     from backend.catalog.jobs import SqlJobs
     from backend.catalog.ledger import SqlLedger
@@ -173,8 +173,8 @@ def _truth(settings: Settings) -> _Truth:
     migrate(engine)
     return _Truth(
         SqlCatalog(engine, _now),
-        SqlLedger(engine, _now, max_attempts=worker.max_attempts, weights=worker.merchant_weights),
-        SqlJobs(engine, _now),
+        SqlLedger(engine, _now, worker.max_attempts, worker.merchant_weights, database_clock),
+        SqlJobs(engine, _now, database_clock),
         SqlReceipts(engine, _now),
         SqlFetchMemory(engine),
     )

@@ -97,7 +97,7 @@ class WorkerSettings(_Group):
         90,
         ge=1,
         le=36_500,
-        description="Days a finished job and its items can be read: as long as merchants ask; a million rows take 0.2 GB.",
+        description="Days a finished job and its items can be read; a million rows take 0.2 GB on the disk.",
     )
 
     @property

@@ -6,16 +6,20 @@ PostgreSQL is reached through psycopg 3.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from backend.errors import CatalogUnavailable, InvalidField, Misconfigured, ShelfsightError
+
+LeaseClock = Callable[[Connection], datetime]
+"""What leases go by, asked within the transaction that takes, renews or ends them."""
 
 _WRITES = "shelfsight_writes"
 _WRITE_LOCK = "shelfsight_write_lock"
@@ -86,6 +90,18 @@ def _begin_sqlite(connection: Connection) -> None:
     """
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def database_clock(connection: Connection) -> datetime:
+    """Now, by the one clock that all machines which hold leases in a database share: the server's.
+
+    By their own clocks, one that is a lease's length ahead would take whatever the others have just begun. SQLite has
+    no server, and one machine.
+    """
+    if connection.dialect.name == "postgresql":
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now.astimezone(UTC)
+    return datetime.now(UTC)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, Update, func, insert, or_, select, update
 
 from backend.catalog.acceptance import accept_changes, new_job_id
-from backend.catalog.engine import reading, writing
+from backend.catalog.engine import LeaseClock, reading, writing
 from backend.catalog.forgetting import forget_finished
 from backend.catalog.receipts import insert_receipt
 from backend.catalog.retrying import retry_job
@@ -25,8 +25,10 @@ from backend.ports import Clock
 class SqlJobs:
     """Imports and the ledger of items, see `backend.ports.Jobs`. Safe to share between threads and processes."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, lease_clock: LeaseClock | None = None) -> None:
+        """`lease_clock`: what leases go by where several machines work (None: `clock`)."""
         self._engine = engine
+        self._lease_clock = lease_clock or (lambda _: clock())
         self._clock = clock
 
     def open_import(self, merchant: str, source: str, options: ImportOptions, receipt: Receipt | None = None) -> str:
@@ -43,10 +45,10 @@ class SqlJobs:
 
     def claim_import(self, lease_seconds: float) -> ImportClaim | None:
         """See the port. Oldest by its last turn: an import that was given back stands behind those that waited."""
-        now = self._clock()
-        free = or_(jobs.c.lease.is_(None), jobs.c.lease_until <= now)
-        oldest = select(jobs).where(UNREAD_IMPORT, free).order_by(jobs.c.due_at, jobs.c.job_id).limit(1)
         with writing(self._engine) as connection:
+            now = self._lease_clock(connection)
+            free = or_(jobs.c.lease.is_(None), jobs.c.lease_until <= now)
+            oldest = select(jobs).where(UNREAD_IMPORT, free).order_by(jobs.c.due_at, jobs.c.job_id).limit(1)
             row = connection.execute(oldest.with_for_update(skip_locked=True, key_share=True)).mappings().first()
             if row is None:
                 return None
@@ -70,7 +72,6 @@ class SqlJobs:
         Raises what `acceptance.accept_changes` raises beside what the port says; nothing was changed then.
         """
         now = self._clock()
-        until = now + timedelta(seconds=lease_seconds)
         ours = (jobs.c.job_id == step.job_id) & (jobs.c.lease == step.lease)
         with writing(self._engine) as connection:
             kept = connection.execute(select(jobs.c.merchant, jobs.c.next_row).where(ours)).first()
@@ -78,6 +79,7 @@ class SqlJobs:
                 raise Conflict(_LOST.format(step.job_id))
             tallies = self._record_rows(connection, step, kept.merchant, kept.next_row, now)
             ended = step.total is not None
+            until = self._lease_clock(connection) + timedelta(seconds=lease_seconds)
             place = _held(ours, None if ended else step.lease, None if ended else until)
             # The products' rows come before the jobs', see `acceptance`; so the lease is looked at again, for good.
             lock_jobs(connection, tallies)
@@ -106,8 +108,8 @@ class SqlJobs:
 
     def renew_import(self, claim: ImportClaim, lease_seconds: float) -> None:
         """See the port."""
-        until = self._clock() + timedelta(seconds=lease_seconds)
         with writing(self._engine) as connection:
+            until = self._lease_clock(connection) + timedelta(seconds=lease_seconds)
             if not connection.execute(_held(_claimed(claim), claim.lease, until)).rowcount:
                 raise Conflict(_LOST.format(claim.job_id))
 

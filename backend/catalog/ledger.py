@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from backend.catalog.claiming import Rows, lease_rows, merchants_waiting, next_batch
-from backend.catalog.engine import reading, writing
+from backend.catalog.engine import LeaseClock, reading, writing
 from backend.catalog.lanes import Lane
 from backend.catalog.rebuilding import make_all_due, make_due_since
 from backend.catalog.rows import in_parts, named, picture_of
@@ -37,28 +37,35 @@ class SqlLedger:
     """Claims, see `backend.ports.Ledger`. Safe to share between threads and processes."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, max_attempts: int = 2, weights: Mapping[str, int] | None = None
+        self,
+        engine: Engine,
+        clock: Clock,
+        max_attempts: int = 2,
+        weights: Mapping[str, int] | None = None,
+        lease_clock: LeaseClock | None = None,
     ) -> None:
         """`max_attempts`: claims that may end without a word before the product is set aside.
 
         One is no proof (the worker may have died of another product), and each costs a restart of the worker.
-        `weights`: turns of a merchant for one of any that is not named.
+        `weights`: turns of a merchant for one of any that is not named. `lease_clock`: what leases go by where several
+        machines work (None: `clock`).
         """
         self._engine = engine
+        self._lease_clock = lease_clock or (lambda _: clock())
         self._clock = clock
         self._max_attempts = max_attempts
         self._weights = dict(weights or {})
 
     def claim(self, work: Work, limit: int, lease_seconds: float) -> list[Claim]:
         """See the port."""
-        now = self._clock()
-        until = now + timedelta(seconds=lease_seconds)
         with writing(self._engine) as connection:
+            now = self._lease_clock(connection)
+            until = now + timedelta(seconds=lease_seconds)
 
             def set_aside(rows: Rows) -> bool:
                 lost = [row for row in rows if row["attempts"] >= self._max_attempts]
                 outcomes = [_loss(connection, claim) for claim in lease_rows(connection, lost, until)]
-                settle_claims(connection, outcomes, now)
+                settle_claims(connection, outcomes, self._clock())
                 return bool(lost)
 
             rows = next_batch(connection, work, limit, now, self._weights, set_aside)
@@ -67,8 +74,8 @@ class SqlLedger:
     def renew(self, claims: Sequence[Claim], lease_seconds: float) -> None:
         """See the port."""
         if claims:
-            until = self._clock() + timedelta(seconds=lease_seconds)
             with writing(self._engine) as connection:
+                until = self._lease_clock(connection) + timedelta(seconds=lease_seconds)
                 connection.execute(_RENEW, [_place(claim) | {"lease_until": until} for claim in _in_order(claims)])
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -97,8 +104,8 @@ class SqlLedger:
 
     def return_leases(self, *, expired_only: bool = True) -> int:
         """See the port. The attempts stay counted: the worker may have died of the product."""
-        before = self._clock() if expired_only else None
         with writing(self._engine) as connection:
+            before = self._lease_clock(connection) if expired_only else None
             keys = [ProductKey(*row) for row in connection.execute(_over(products, before))]
             for part in in_parts(keys):
                 connection.execute(update(products).where(named(products, part)).values(**_NO_LEASE))
@@ -110,7 +117,7 @@ class SqlLedger:
     def waiting(self, work: Work) -> bool:
         """See the port."""
         with reading(self._engine) as connection:
-            return bool(merchants_waiting(connection, work, self._clock(), 1))
+            return bool(merchants_waiting(connection, work, self._lease_clock(connection), 1))
 
     def due(self) -> int:
         """See the port."""

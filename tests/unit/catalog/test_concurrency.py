@@ -3,21 +3,25 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from backend.catalog.acceptance import accept_changes
-from backend.catalog.engine import reading, writing
+from backend.catalog.engine import database_clock, reading, writing
+from backend.catalog.jobs import SqlJobs
+from backend.catalog.ledger import SqlLedger
 from backend.catalog.migrations import migrate
 from backend.catalog.rows import in_order
 from backend.catalog.tables import jobs, products
 from backend.catalog.tallying import write_tallies
+from backend.domain.importing import ImportOptions
 from backend.domain.job import JobKind
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductKey, ProductState
-from backend.domain.work import Change, Outcome
+from backend.domain.work import Change, Outcome, Work
 from tests.contracts.catalog_backends import Store, at_once, engine_of, needs_postgres, sql_store
 from tests.factories import change, facts_change, key, picture
 
@@ -127,3 +131,31 @@ def test_imports_and_renewals_of_leases_at_once_do_not_wait_in_a_circle(backend:
                     store.ledger.renew(claims, 60)
 
         at_once(4, act)
+
+
+def test_machines_whose_clocks_differ_hold_each_product_and_import_once(backend: str, tmp_path: Path) -> None:
+    with opened(backend, tmp_path) as (engine, store):
+
+        def machine(ahead: timedelta) -> tuple[SqlLedger, SqlJobs]:
+            clock = lambda: datetime.now(UTC) + ahead  # noqa: E731 - its own, which nobody set
+            return SqlLedger(engine, clock, lease_clock=database_clock), SqlJobs(engine, clock, database_clock)
+
+        (slow, slow_jobs), (fast, fast_jobs) = machine(timedelta(0)), machine(timedelta(seconds=61))
+        store.upload(change("p-1"))
+        claims = slow.claim(Work.UPLOADS, 1, 60)
+        store.jobs.open_import("shop", "blob", ImportOptions())
+        claim = slow_jobs.claim_import(60)
+        assert len(claims) == 1
+        assert claim is not None
+        assert (fast.claim(Work.UPLOADS, 1, 60), fast_jobs.claim_import(60)) == ([], None)
+        assert (fast.waiting(Work.UPLOADS), fast.return_leases()) == (False, 0)
+        fast.renew(claims, 1e-6)
+        fast_jobs.renew_import(claim, 1e-6)
+        assert slow.return_leases() == 2
+
+
+def test_a_databases_clock_is_about_ours_and_in_utc(backend: str, tmp_path: Path) -> None:
+    with opened(backend, tmp_path) as (engine, _), reading(engine) as connection:
+        now = database_clock(connection)
+        assert now.tzinfo is UTC
+        assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
