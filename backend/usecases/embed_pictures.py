@@ -4,10 +4,8 @@ Vectors are shared between merchants, access is not: a vector says nothing of wh
 """
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +20,7 @@ from backend.errors import (
     UnreadableImage,
 )
 from backend.ports import BlobStore, Embedder, PictureReader, VectorStore
+from backend.usecases.shared_vectors import Found, SharedVectors
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +29,6 @@ RECENT_VECTORS = 4_096
 
 WAITING_SECONDS = 1.0
 """Between two signs of life of who waits for another thread's picture. A lease lasts for a minute."""
-
-Found = Vector | ShelfsightError
-"""A picture's vector, or why it has none."""
-
-Promises = Mapping[str, Future[Found]]
-"""Content hash -> what will be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +49,7 @@ class EmbedPictures:
     embedder: Embedder
     vectors: VectorStore
     batch: int
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _recent: OrderedDict[str, Vector] = field(default_factory=OrderedDict)
-    _under_way: dict[str, Future[Found]] = field(default_factory=dict)
+    _shared: SharedVectors = field(default_factory=lambda: SharedVectors(RECENT_VECTORS))
 
     def __call__(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> Embedded:
         """`alive` is called between pictures and while waiting for another thread's: the caller's sign of life.
@@ -67,14 +58,17 @@ class EmbedPictures:
         """
         missing = dict.fromkeys(content_hashes)
         found: dict[str, Found] = dict(self.vectors.vectors_by_content(list(missing)) if missing else {})
-        mine, theirs = self._take([item for item in missing if item not in found], found)
+        known, mine, theirs = self._shared.take(item for item in missing if item not in found)
+        found.update(known)
         computed: dict[str, Found] = {}
         try:
             for part in self._computed(list(mine), alive):
-                self._publish(part)  # at once: who waits for one of these need not wait for the whole batch
+                self._shared.publish(part)  # at once: who waits for one of these need not wait for the whole batch
                 computed.update(part)
         except BaseException as err:
-            self._give_up(mine, err)
+            # Others that wait learn that it did not work out; they give their claims back and try again.
+            told = err if isinstance(err, Unavailable) else Unavailable("another thread failed on a shared picture")
+            self._shared.give_up(mine, told)
             raise
         found.update(computed)
         for content_hash, future in theirs.items():  # own work is done first, so two threads never wait in a circle
@@ -86,38 +80,6 @@ class EmbedPictures:
             refusals={item: it for item, it in found.items() if isinstance(it, ShelfsightError)},
             fresh=frozenset(item for item, it in computed.items() if not isinstance(it, ShelfsightError)),
         )
-
-    def _take(self, wanted: Sequence[str], found: dict[str, Found]) -> tuple[Promises, Promises]:
-        """What this thread computes, and what it waits for; what was computed a moment ago goes into `found`."""
-        mine: dict[str, Future[Found]] = {}
-        theirs: dict[str, Future[Found]] = {}
-        with self._lock:
-            for content_hash in wanted:
-                if content_hash in self._recent:
-                    found[content_hash] = self._recent[content_hash]
-                elif content_hash in self._under_way:
-                    theirs[content_hash] = self._under_way[content_hash]
-                else:
-                    mine[content_hash] = self._under_way[content_hash] = Future()
-        return mine, theirs
-
-    def _publish(self, computed: Mapping[str, Found]) -> None:
-        with self._lock:
-            for content_hash, item in computed.items():
-                if not isinstance(item, ShelfsightError):
-                    self._recent[content_hash] = item
-                self._under_way.pop(content_hash).set_result(item)
-            while len(self._recent) > RECENT_VECTORS:
-                self._recent.popitem(last=False)
-
-    def _give_up(self, mine: Promises, err: BaseException) -> None:
-        """Others that wait learn that it did not work out; they give their claims back and try again."""
-        told = err if isinstance(err, Unavailable) else Unavailable("another thread failed on a shared picture")
-        with self._lock:
-            for content_hash, future in mine.items():
-                if not future.done():
-                    self._under_way.pop(content_hash, None)
-                    future.set_exception(told)
 
     def _computed(self, content_hashes: Sequence[str], alive: Callable[[], None]) -> Iterator[dict[str, Found]]:
         """All of them, in parts: bounds memory, for a batch of products may have 16 times as many pictures."""
