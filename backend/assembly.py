@@ -31,6 +31,7 @@ from backend.usecases.change_job import CancelJob, RetryJob
 from backend.usecases.crew import Crew
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.embed_pictures import EmbedPictures
+from backend.usecases.embed_query import EmbedQuery
 from backend.usecases.fetch_pictures import FetchPictures, FetchRules
 from backend.usecases.import_products import ImportProducts
 from backend.usecases.keep_pictures import KeepPictures
@@ -44,6 +45,7 @@ from backend.usecases.read_status import ReadStatus
 from backend.usecases.reconcile_products import ReconcileProducts
 from backend.usecases.search_products import SearchProducts
 from backend.usecases.services import Services
+from backend.usecases.shared_vectors import SharedVectors
 from backend.usecases.solitude import Solitude
 from backend.usecases.sweep import Sweep
 from backend.usecases.understand_rows import UnderstandRows
@@ -120,7 +122,11 @@ def assemble(settings: Settings, parts: Parts) -> Services:
             worker.batch,
             worker.lease_seconds,
         ),
-        search_products=SearchProducts(parts.reader, parts.blobs, parts.catalog, parts.embedder, parts.vectors),
+        search_products=SearchProducts(
+            parts.catalog,
+            EmbedQuery(parts.blobs, parts.reader, parts.embedder, SharedVectors(limits.cached_query_vectors)),
+            parts.vectors,
+        ),
         read_job=read_job,
         watch_job=WatchJob(read_job),
         retry_job=RetryJob(parts.jobs, parts.doorbell),

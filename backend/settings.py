@@ -141,6 +141,11 @@ class LimitSettings(_Group):
         1_000_000, ge=1, description="Products per import file: its ledger stays in reach of a person and a page."
     )
     max_text: int = Field(1_000, ge=1, description="Characters of words in a search: models read about 77 tokens.")
+    cached_query_vectors: int = Field(
+        4_096,
+        ge=0,
+        description="Vectors of searches kept for their repetition: 8 MB at 512 dimensions. 0 computes each anew.",
+    )
 
 
 class DecodingSettings(_Group):

@@ -9,7 +9,8 @@ from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Match, Query, Results
 from backend.errors import ImageNotFound, ProductNotSearchable, QueryMissing
-from backend.ports import BlobStore, Catalog, Embedder, PictureReader, VectorStore
+from backend.ports import Catalog, VectorStore
+from backend.usecases.embed_query import EmbedQuery
 from backend.usecases.read_product import live_product
 
 _MAX_EXCLUDED = 1_000
@@ -41,10 +42,8 @@ class _Stopwatch:
 class SearchProducts:
     """The search way: decode, embed, nearest under the filter."""
 
-    reader: PictureReader
-    blobs: BlobStore
     catalog: Catalog
-    embedder: Embedder
+    embed_query: EmbedQuery
     vectors: VectorStore
 
     def __call__(self, query: Query) -> Results:
@@ -78,31 +77,27 @@ class SearchProducts:
     def _vector(self, query: Query, watch: _Stopwatch) -> Vector:
         """The query's place in the space: the weighted sum of what was given, of unit length."""
         parts: list[tuple[float, Vector]] = []
-        if (data := self._picture(query)) is not None:
-            pixels = self.reader.decode(data, self.embedder.picture_side)
-            watch.lap("decode")
-            parts.append((query.image_weight, self.embedder.embed_images([pixels])[0]))
-            watch.lap("embed")
+        if (picture := self._picture_vector(query, watch)) is not None:
+            parts.append((query.image_weight, picture))
         if query.product_id is not None:
             parts.append((query.image_weight, self._product_vector(ProductKey(query.merchant, query.product_id))))
             watch.lap("search")
         if query.text is not None:
-            parts.append((query.text_weight, self.embedder.embed_texts([query.text])[0]))
-            watch.lap("embed")
+            parts.append((query.text_weight, self.embed_query.text(query.text, watch.lap)))
         if not parts:
             raise QueryMissing
         if len(parts) == 1:
             return parts[0][1]
         return _unit(sum((weight * part for weight, part in parts), np.zeros_like(parts[0][1])), fallback=parts[0][1])
 
-    def _picture(self, query: Query) -> bytes | None:
+    def _picture_vector(self, query: Query, watch: _Stopwatch) -> Vector | None:
         if query.image is not None:
-            return query.image
+            return self.embed_query.picture(query.image, watch.lap)
         if query.image_id is None:
             return None
-        if not self.catalog.owns_image(query.merchant, query.image_id):
+        if not self.catalog.owns_image(query.merchant, query.image_id):  # vectors are shared, access is not
             raise ImageNotFound(field="image.image_id")
-        return self.blobs.get(query.image_id)
+        return self.embed_query.stored_picture(query.image_id, watch.lap)
 
     def _product_vector(self, key: ProductKey) -> Vector:
         """The mean of a product's pictures."""

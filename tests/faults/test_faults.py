@@ -157,7 +157,7 @@ class DeadlyEmbedder(FakeEmbedder):
     def __init__(self, deadly: bytes) -> None:
         super().__init__()
         house = House()
-        self._deadly = house.services.search_products.reader.decode(deadly, self.picture_side).tobytes()
+        self._deadly = house.services.search_products.embed_query.reader.decode(deadly, self.picture_side).tobytes()
         self.kills = 0
 
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:

@@ -145,7 +145,7 @@ def test_an_unforeseen_error_fails_only_its_product() -> None:
     put(house, "good", PICTURES[0])
     put(house, "bad", PICTURES[1])
     embed = house.embedder.embed_images
-    poison = house.services.search_products.reader.decode(PICTURES[1], 32)
+    poison = house.services.search_products.embed_query.reader.decode(PICTURES[1], 32)
 
     def refuse_poison(batch):  # type: ignore[no-untyped-def]
         if any((pixels == poison).all() for pixels in batch):

@@ -87,6 +87,21 @@ def test_the_answer_says_where_the_time_went(house: House) -> None:
     assert took["total"] == pytest.approx(took["decode"] + took["embed"] + took["search"], abs=0.1)
 
 
+def test_it_names_the_same_stages_when_the_vector_was_kept(house: House) -> None:
+    known = house.services.read_product(product("green").key).pictures[0].content_hash
+    for query in (Query("shop", image=plain("green")), Query("shop", image_id=known)):
+        for _ in range(2):
+            took = house.services.search_products(query).took_ms
+            assert set(took) == {"decode", "embed", "search", "total"}
+
+
+def test_a_kept_vector_opens_nobody_elses_pictures(house: House) -> None:
+    image_id = house.services.read_product(product("blue").key).pictures[0].content_hash
+    assert ids(house, image_id=image_id)[0] == "blue"
+    with pytest.raises(ImageNotFound):
+        house.services.search_products(Query("other", image_id=image_id))
+
+
 def test_a_search_for_nothing_and_by_what_is_not_there_is_refused(house: House) -> None:
     for query, error in (
         (Query("shop"), QueryMissing),
@@ -109,7 +124,7 @@ def test_opposite_parts_that_cancel_out_still_give_an_answer(house: House) -> No
     vector = house.embedder.embed_texts(["red"])[0]
     embed = house.embedder.embed_texts
     house.embedder.embed_texts = lambda texts: np.array([-house.embedder.embed_images([pixels])[0]])  # type: ignore[method-assign]
-    pixels = house.services.search_products.reader.decode(plain("red"), 32)
+    pixels = house.services.search_products.embed_query.reader.decode(plain("red"), 32)
     try:
         assert ids(house, image=plain("red"), text="against")[0] == "red"
     finally:
