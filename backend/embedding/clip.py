@@ -1,33 +1,35 @@
-"""CLIP models through sentence-transformers: a name on the hub, or a folder on disk."""
+"""CLIP models through sentence-transformers: a name on the hub, or a folder on disk, as fast as the machine allows."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from sentence_transformers import SentenceTransformer
-from transformers import AutoImageProcessor, AutoModel
-from transformers.utils import logging as transformers_logging
 
 from backend.domain.picture import Pixels, Vectors
-from backend.embedding.folder import fingerprint_of, tower_folder
+from backend.embedding.allocation import keep_freed_memory
+from backend.embedding.clip_loading import damaged, device_of, input_side, load_clip, query_prompt, text_processing
+from backend.embedding.folder import fingerprint_of
 from backend.embedding.hub import Hub
+from backend.embedding.passes import Passes
+from backend.embedding.precision import CHECK_TEXTS, agrees, check_pictures, fast_dtype
+from backend.embedding.scaling import Scaling, scaling_of
+from backend.embedding.tuning import SIZES, machine_key, tuned_batch, usable_cores
 from backend.errors import ModelUnavailable
 from backend.ports import Space
-
-BATCH_SIZE: Final = 32
-"""Pictures per call of the model: 32 x 224 x 224 x 3 float32 are 19 MB. More gains nothing on a processor."""
 
 PICTURE_SIDE_FACTOR: Final = 1.5
 """How much larger than the model's input a picture's short side should still be. A decoder that shrinks a JPEG while it
 reads it (in steps of two) down to this keeps a mean cosine of .9995 to the full decode (least .996), three times as
 fast, measured on 1,000 px photos; the bicubic scaling that follows still has pixels to average."""
 
-_PADDED_TO_THE_LIMIT: Final = ("siglip", "siglip2")
-"""These were trained on texts padded to the limit and read the last position; with less padding, a text's vector would
-depend on what else is in its batch (transformers' documentation of SigLIP)."""
+_TEXTS_AT_ONCE: Final = 32
+
+_T = TypeVar("_T")
 
 
 class ClipEncoder:
@@ -35,8 +37,12 @@ class ClipEncoder:
 
     `model` is a folder (of sentence-transformers or of transformers) or a name on the hub; a short name means
     `sentence-transformers/<name>`. A folder or a model in the cache is loaded without any network. `device` is `auto`
-    or one of torch's. `threads` sets torch's threads for the whole process, None leaves them. Texts are cut at the
-    model's token limit. Everything is computed in float32, whatever precision the weights are stored in.
+    or one of torch's. `threads` sets torch's threads for the whole process, None takes every core it may use. Texts are
+    cut at the model's token limit.
+
+    Computes in the device's fastest type as long as the vectors stay those of float32 (`precision`); `exact` is always
+    float32. `batch` pictures go through the model at once; None measures which number is best here, once, and keeps it
+    in `cache_dir`. Callers in several threads share passes (`passes`).
 
     Raises `errors.ModelUnavailable` when there is no such model, it is incomplete or damaged, or it is none that puts
     pictures and texts into one space; and from the embed methods when the device gives up (no memory, say).
@@ -48,18 +54,20 @@ class ClipEncoder:
         *,
         device: str = "auto",
         threads: int | None = None,
-        batch_size: int = BATCH_SIZE,
+        exact: bool = False,
+        batch: int | None = None,
+        cache_dir: Path | None = None,
         hub: Hub | None = None,
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self._batch_size = batch_size
+        keep_freed_memory()
+        torch.set_num_threads(threads or usable_cores())
         folder = (hub or Hub()).locate(model)
         try:
-            self._model = _load(folder, device)
-            self._picture_side = _picture_side(self._model)
-            self._processing = _text_processing(self._model)
+            self._device = device_of(device)
+            self._towers = _Towers(load_clip(folder, self._device), self._device, torch.float32)
             dimension = self._checked_dimension(model)
+            if not exact:
+                self._towers = self._fastest(folder)
         except ModelUnavailable:
             raise
         except Exception as err:  # the loaders answer a damaged folder with any error there is
@@ -68,6 +76,8 @@ class ClipEncoder:
                 "Copy or download the folder again, or choose another model."
             ) from err
         self._space = Space(model=model, dimension=dimension, fingerprint=fingerprint_of(folder))
+        self._pictures = Passes(_asked(self._towers.pictures), largest=batch or self._tuned(cache_dir))
+        self._texts = Passes(_asked(self._towers.texts), largest=_TEXTS_AT_ONCE)
 
     @property
     def space(self) -> Space:
@@ -77,113 +87,136 @@ class ClipEncoder:
     @property
     def picture_side(self) -> int:
         """The side of the model's input, times `PICTURE_SIDE_FACTOR`: 336 for a ViT-B/32."""
-        return self._picture_side
+        return round(self._towers.side * PICTURE_SIDE_FACTOR)
+
+    @property
+    def how(self) -> str:
+        """For people: device, type, threads and pictures per pass."""
+        name = str(self._towers.dtype).removeprefix("torch.")
+        threads = f", {torch.get_num_threads()} threads" if self._device == "cpu" else ""
+        return f"{self._device}, {name}{threads}, {self._pictures.largest} pictures at once"
 
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
         """(n, dimension) float32, unit rows, in order."""
-        # Pillow images rather than arrays: for an array the library has to guess which axis holds the colours.
-        return self._embedded([{"image": Image.fromarray(pixels)} for pixels in pictures])
+        if not pictures:
+            return self._none()
+        # Scaled by the caller's thread, while another caller's pictures are in the model.
+        return self._pictures([self._towers.prepared(picture) for picture in pictures])
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32, unit rows, in order."""
-        # Never a bare string: sentence-transformers takes one that ends in `.jpg` for a picture and opens that file or
-        # address, which would let any search query read from this machine and its network.
-        return self._embedded([{"text": text} for text in texts])
+        return self._texts(texts) if texts else self._none()
 
-    def _embedded(self, inputs: list[dict[str, Any]]) -> Vectors:
-        if not inputs:
-            return np.zeros((0, self._space.dimension), np.float32)
-        return self._encoded(inputs)
+    def _none(self) -> Vectors:
+        return np.zeros((0, self._space.dimension), np.float32)
 
-    def _encoded(self, inputs: list[dict[str, Any]]) -> Vectors:
-        try:
-            vectors = self._model.encode(
-                inputs,
-                batch_size=self._batch_size,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-                processing_kwargs=self._processing,
-            )
-        except RuntimeError as err:  # torch's own: no memory on the device, a lost device
-            raise ModelUnavailable(f"The encoder failed: {err}") from err
-        return np.ascontiguousarray(vectors, np.float32)
+    def _fastest(self, folder: Path) -> "_Towers":
+        """In the device's fastest type, if the vectors allow it."""
+        dtype = fast_dtype(self._device)
+        if dtype is torch.float32:
+            return self._towers
+        exact = self._towers.check_vectors()
+        fast = self._towers.converted(dtype)
+        if agrees(fast.check_vectors, exact, f"computing in {str(dtype).removeprefix('torch.')}"):
+            return fast
+        return _Towers(load_clip(folder, self._device), self._device, torch.float32)  # the exact weights were given up
 
     def _checked_dimension(self, model: str) -> int:
         """Embed one picture and one text: the only proof that both towers work and meet in one space."""
-        side = self._picture_side
-        picture = self._encoded([{"image": Image.new("RGB", (side, side), "grey")}])
-        text = self._encoded([{"text": "a grey square"}])
+        side = self._towers.side
+        picture = self._towers.pictures([self._towers.prepared(np.full((side, side, 3), 128, np.uint8))])
+        text = self._towers.texts(["a grey square"])
         if picture.shape != text.shape:
             raise ModelUnavailable(
                 f"The model {model} gives pictures {picture.shape[-1]} dimensions and texts {text.shape[-1]}, so they "
                 "cannot be compared. Choose a CLIP model, whose two towers end in one space."
             )
         if not (np.isfinite(picture).all() and np.isfinite(text).all()):
-            raise ModelUnavailable(_damaged(model))
+            raise ModelUnavailable(damaged(model))
         return int(picture.shape[1])
 
+    def _tuned(self, cache_dir: Path | None) -> int:
+        side = self._towers.side
+        picture = self._towers.prepared(np.full((side, side, 3), 128, np.uint8))
 
-def _load(folder: Path, device: str) -> SentenceTransformer:
-    """Load without network, in float32, and refuse a model that lacks an image tower or some of its weights."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # a server's log is no terminal, and this takes a tenth of a second
-    try:
-        model = SentenceTransformer(
-            str(folder),
-            device=None if device == "auto" else device,
-            local_files_only=True,
-            model_kwargs={"dtype": torch.float32},
+        def seconds_of(count: int) -> float:
+            began = time.perf_counter()
+            self._towers.pictures([picture] * count)
+            return time.perf_counter() - began
+
+        key = machine_key(self._device, self._towers.dtype, torch.get_num_threads(), self._space.fingerprint)
+        file = None if cache_dir is None else cache_dir / "passes.json"
+        return tuned_batch(key, seconds_of, SIZES[self._device], file)
+
+
+class _Towers:
+    """The model on its device: prepared pictures or texts -> unit rows."""
+
+    def __init__(self, model: SentenceTransformer, device: str, dtype: torch.dtype) -> None:
+        self._model = model
+        self._device = device
+        self.dtype = dtype
+        self._processor = model[0].processor.image_processor
+        self._scaling: Scaling | None = scaling_of(self._processor)
+        self._processing = text_processing(model)
+        self._prompt = query_prompt(model)
+        self.side = input_side(self._processor)
+
+    def converted(self, dtype: torch.dtype) -> "_Towers":
+        """The same weights in another type. This one cannot be used afterwards: there is memory for one."""
+        return _Towers(self._model.to(dtype), self._device, dtype)
+
+    def prepared(self, picture: Pixels) -> Pixels:
+        """As `pictures` wants it: everything that can be done to a picture by itself."""
+        return picture if self._scaling is None else self._scaling.square(picture)
+
+    def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
+        """(n, dimension) unit rows of at least one prepared picture."""
+        if self._scaling is not None:
+            pixels = self._scaling.normalised(prepared, self.dtype, self._device)
+            return self._forward({"pixel_values": pixels, "modality": "image"})
+        # Pillow images rather than arrays: for an array the library has to guess which axis holds the colours.
+        return self._processed([{"image": Image.fromarray(picture)} for picture in prepared])
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) unit rows of at least one text."""
+        # Never a bare string: sentence-transformers takes one that ends in `.jpg` for a picture and opens that file or
+        # address, which would let any search query read from this machine and its network.
+        return self._processed([{"text": f"{self._prompt}{text}"} for text in texts])
+
+    def check_vectors(self) -> Vectors:
+        """Of the fixed pictures and texts that precision is judged by."""
+        pictures = self.pictures([self.prepared(picture) for picture in check_pictures()])
+        return np.concatenate([pictures, self.texts(CHECK_TEXTS)])
+
+    def _processed(self, inputs: list[dict[str, Any]]) -> Vectors:
+        features = self._model.preprocess(inputs, processing_kwargs=self._processing)
+        return self._forward(
+            {
+                name: self._fitted(value) if isinstance(value, torch.Tensor) else value
+                for name, value in features.items()
+            }
         )
-        if not model.supports("image"):
-            raise ModelUnavailable(f"The model in {folder} reads no pictures, only texts. Choose a CLIP model.")
-        part = tower_folder(folder)
-        _refuse_missing_tensors(folder, part)
-        # Pillow's scaling on every machine: where torchvision happens to be installed, transformers would take its
-        # scaling instead, and the same picture would get another vector under the same fingerprint.
-        model[0].processor.image_processor = AutoImageProcessor.from_pretrained(
-            part, backend="pil", local_files_only=True
-        )
-    finally:
-        if bars:
-            transformers_logging.enable_progress_bar()
-    if not all(torch.isfinite(tensor.detach().sum()) for tensor in model.parameters()):
-        raise ModelUnavailable(_damaged(str(folder)))
-    return model
+
+    def _fitted(self, value: torch.Tensor) -> torch.Tensor:
+        return value.to(self._device, self.dtype if value.is_floating_point() else None)
+
+    def _forward(self, features: dict[str, Any]) -> Vectors:
+        with torch.inference_mode():
+            rows = self._model.forward(features)["sentence_embedding"].float()
+            if self._model.truncate_dim:  # a Matryoshka model's files may say that its first numbers are enough
+                rows = rows[:, : self._model.truncate_dim]
+            vectors: Vectors = torch.nn.functional.normalize(rows, dim=1).cpu().numpy()
+        return vectors
 
 
-def _refuse_missing_tensors(folder: Path, part: Path) -> None:
-    """Tensors that the weights lack are filled with random numbers by transformers, which only logs it, so every
-    process would give other vectors under one fingerprint. Loading a second time is the one public way to hear of it;
-    the weights are mapped, not read, so this takes about .1 s for a ViT-B/32.
-    """
-    _, report = AutoModel.from_pretrained(part, local_files_only=True, output_loading_info=True)
-    lacking = sorted(report["missing_keys"])
-    if lacking:
-        raise ModelUnavailable(
-            f"The weights in {folder} lack {len(lacking)} tensors of the model ({lacking[0]}, ...). "
-            "Copy or download the folder again, or save the whole model."
-        )
+def _asked(run: Callable[[Sequence[_T]], Vectors]) -> Callable[[Sequence[_T]], Vectors]:
+    """`run`, with torch's own errors as ours."""
 
+    def asked(inputs: Sequence[_T]) -> Vectors:
+        try:
+            return run(inputs)
+        except RuntimeError as err:  # no memory on the device, a lost device
+            raise ModelUnavailable(f"The encoder failed: {err}") from err
 
-def _picture_side(model: SentenceTransformer) -> int:
-    size = dict(model[0].processor.image_processor.size)
-    side: int = size.get("shortest_edge") or max(size["height"], size["width"])
-    return round(side * PICTURE_SIDE_FACTOR)
-
-
-def _text_processing(model: SentenceTransformer) -> dict[str, dict[str, Any]]:
-    """How texts are cut and padded. The limit is the smaller one of tokeniser and model: a tokeniser that was saved
-    without one would let a long text through to positions the model does not have.
-
-    The same for every call, which is what makes `embed_texts` safe in threads: a tokeniser is reconfigured only when
-    these differ from the call before, and fails with "Already borrowed" when that happens while another thread is in
-    it (huggingface/tokenizers#537). The first call, in the constructor, settles them.
-    """
-    config = model[0].config
-    limit = min(model[0].tokenizer.model_max_length, config.get_text_config().max_position_embeddings)
-    padding = "max_length" if config.model_type in _PADDED_TO_THE_LIMIT else True
-    return {"text": {"truncation": True, "max_length": limit, "padding": padding}}
-
-
-def _damaged(model: str) -> str:
-    return f"The weights of {model} are not all finite numbers: the file is damaged, or the training diverged."
+    return asked

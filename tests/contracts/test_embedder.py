@@ -25,7 +25,7 @@ def _fake(_folder: Path) -> Embedder:
 def _clip(folder: Path) -> Embedder:
     from backend.embedding.clip import ClipEncoder
 
-    return ClipEncoder(str(save_tiny_clip(folder / "clip")), device="cpu", threads=1, batch_size=3)
+    return ClipEncoder(str(save_tiny_clip(folder / "clip")), device="cpu", threads=1, exact=True, batch=3)
 
 
 def _packaged(folder: Path) -> Embedder:
@@ -120,6 +120,11 @@ class TestEmbedder:
         assert embedder.space.model
         assert len(embedder.space.fingerprint) == 16
         assert 0 < embedder.picture_side < 2000
+
+    def test_it_says_in_a_few_words_what_it_computes_with(self, embedder: Embedder) -> None:
+        assert embedder.how.startswith("cpu, ")
+        assert len(embedder.how) < 80
+        assert embedder.how.isprintable()
 
 
 class TestFakeEmbedder:

@@ -29,9 +29,10 @@ TEXTS = ["red shoe", "a blue dress", "", "Röcke & Schuhe 42"]
 
 
 def load(model: str, **named: Any) -> ClipEncoder:
+    """In float32 unless told otherwise, and without measuring the best batch."""
     from backend.embedding.clip import ClipEncoder
 
-    return ClipEncoder(model, **named)
+    return ClipEncoder(model, **{"exact": True, "batch": 32, **named})
 
 
 def pictures() -> list[Pixels]:
@@ -126,7 +127,7 @@ class TestVectors:
         np.testing.assert_allclose(encoder.embed_texts(TEXTS), texts, atol=1e-3)
 
     def test_small_batches_keep_the_order(self, clip_folder: Path, encoder: ClipEncoder) -> None:
-        small = load(str(clip_folder), device="cpu", batch_size=2)
+        small = load(str(clip_folder), device="cpu", batch=2)
         np.testing.assert_allclose(small.embed_images(pictures()), encoder.embed_images(pictures()), atol=1e-5)
         np.testing.assert_allclose(small.embed_texts(TEXTS), encoder.embed_texts(TEXTS), atol=1e-5)
 
@@ -137,7 +138,7 @@ class TestVectors:
         rewrite_weights(copy, halve)
         rewrite_json(copy / "config.json", dtype="float16")
         half = load(str(copy), device="cpu")
-        assert {tensor.dtype for tensor in half._model.parameters()} == {next(encoder._model.parameters()).dtype}
+        assert half.how == encoder.how
         np.testing.assert_allclose(half.embed_images(pictures()), encoder.embed_images(pictures()), atol=5e-3)
 
     def test_pickled_weights_give_the_same(self, copy: Path, encoder: ClipEncoder) -> None:
@@ -156,6 +157,39 @@ class TestVectors:
         square[..., 0] = 255
         vectors = encoder.embed_images([strip, square])
         np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+
+
+class TestPrecision:
+    @pytest.fixture
+    def fast(self, clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> ClipEncoder:
+        """In bfloat16, whatever this machine is best at."""
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
+        return load(str(clip_folder), device="cpu", exact=False)
+
+    def test_half_the_bits_give_the_same_vectors(self, fast: ClipEncoder, encoder: ClipEncoder) -> None:
+        assert "bfloat16" in fast.how
+        for ours, theirs in (
+            (fast.embed_images(pictures()), encoder.embed_images(pictures())),
+            (fast.embed_texts(TEXTS), encoder.embed_texts(TEXTS)),
+        ):
+            assert np.einsum("nd,nd->n", ours, theirs).min() > 0.995
+            np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+        assert fast.space == encoder.space
+
+    def test_where_they_do_not_float32_is_used_and_said(
+        self, clip_folder: Path, encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
+        monkeypatch.setattr("backend.embedding.precision.LEAST_COSINE", 1.1)
+        careful = load(str(clip_folder), device="cpu", exact=False)
+        assert careful.how == encoder.how
+        np.testing.assert_array_equal(careful.embed_images(pictures()), encoder.embed_images(pictures()))
+        assert "changes vectors here" in caplog.text
+        assert "float32 is used instead" in caplog.text
 
 
 class TestTexts:
@@ -180,6 +214,15 @@ class TestTexts:
         vectors = encoder.embed_texts(texts)
         assert vectors.shape == (4, DIMENSION)
 
+    def test_the_models_own_prompt_stands_before_what_is_searched(
+        self, laid_out_as_on_the_hub: Path, encoder: ClipEncoder, tmp_path: Path
+    ) -> None:
+        folder = Path(shutil.copytree(laid_out_as_on_the_hub, tmp_path / "copied"))
+        prompts = {"query": "red ", "document": "blue "}
+        (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+        prompted = load(str(folder), device="cpu")
+        np.testing.assert_allclose(prompted.embed_texts(["shoe"]), encoder.embed_texts(["red shoe"]), atol=1e-5)
+
 
 class TestSpace:
     def test_it_names_what_the_user_wrote(self, clip_folder: Path, encoder: ClipEncoder) -> None:
@@ -190,6 +233,16 @@ class TestSpace:
     def test_other_weights_are_another_space(self, encoder: ClipEncoder, tmp_path: Path) -> None:
         other = load(str(save_tiny_clip(tmp_path, seed=1)), device="cpu")
         assert other.space.fingerprint != encoder.space.fingerprint
+
+    def test_a_model_whose_files_shorten_its_vectors_gives_short_ones(
+        self, laid_out_as_on_the_hub: Path, encoder: ClipEncoder, tmp_path: Path
+    ) -> None:
+        folder = Path(shutil.copytree(laid_out_as_on_the_hub, tmp_path / "copied"))
+        (folder / "config_sentence_transformers.json").write_text(json.dumps({"truncate_dim": 8}))
+        short, whole = load(str(folder), device="cpu"), encoder.embed_images(pictures())
+        assert short.space.dimension == 8
+        first = whole[:, :8] / np.linalg.norm(whole[:, :8], axis=1, keepdims=True)
+        np.testing.assert_allclose(short.embed_images(pictures()), first, atol=1e-5)
 
     def test_pictures_should_be_half_again_as_large_as_the_models_input(self, encoder: ClipEncoder) -> None:
         assert encoder.picture_side == SIDE * 3 // 2
@@ -284,8 +337,8 @@ class TestRefusals:
             load(str(copy))
 
     def test_a_device_this_machine_lacks(self, clip_folder: Path) -> None:
-        with pytest.raises(ModelUnavailable, match="could not be loaded"):
-            load(str(clip_folder), device="cuda:99")
+        with pytest.raises(ModelUnavailable, match="torch finds none here"):
+            load(str(clip_folder), device="mps")
 
 
 def test_a_siglip_text_does_not_depend_on_its_batch(copy: Path) -> None:

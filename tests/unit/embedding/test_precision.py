@@ -1,0 +1,53 @@
+"""When fewer bits may be used."""
+
+import numpy as np
+import pytest
+
+from backend.domain.picture import Vectors
+
+pytestmark = pytest.mark.slow  # importing torch
+
+EXACT = np.eye(3, dtype=np.float32)
+
+
+def turned(cosine: float) -> Vectors:
+    vectors = EXACT.copy()
+    vectors[1] = [np.sqrt(1 - cosine**2), cosine, 0]
+    return vectors
+
+
+@pytest.mark.parametrize(("cosine", "agreed"), [(1.0, True), (0.996, True), (0.99, False), (-1.0, False)])
+def test_the_worst_vector_decides(cosine: float, agreed: bool) -> None:
+    from backend.embedding.precision import agrees
+
+    assert agrees(lambda: turned(cosine), EXACT, "computing in bfloat16") is agreed
+
+
+def test_what_is_no_number_or_cannot_be_computed_does_not_agree(caplog: pytest.LogCaptureFixture) -> None:
+    from backend.embedding.precision import agrees
+
+    def broken() -> Vectors:
+        raise RuntimeError("not implemented for 'BFloat16'")
+
+    assert not agrees(lambda: EXACT * np.float32("nan"), EXACT, "computing in float16")
+    assert not agrees(broken, EXACT, "computing in bfloat16")
+    assert "not implemented for 'BFloat16'" in caplog.text
+
+
+def test_a_processor_without_the_instructions_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from backend.embedding.precision import fast_dtype
+
+    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: False)
+    assert fast_dtype("cpu") is torch.float32
+    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: True)
+    assert fast_dtype("cpu") is torch.bfloat16
+
+
+def test_the_check_looks_at_the_same_pictures_everywhere() -> None:
+    from backend.embedding.precision import check_pictures
+
+    first, second = check_pictures(), check_pictures()
+    assert len({picture.tobytes() for picture in first}) == 4
+    assert [picture.tobytes() for picture in first] == [picture.tobytes() for picture in second]
