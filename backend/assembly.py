@@ -55,7 +55,7 @@ from backend.usecases.watch_job import WatchJob
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything outside that the use cases stand on. `close` flushes and lets go of it."""
+    """Everything outside that the use cases stand on. `memory`: bytes this process takes. `close` lets go of it all."""
 
     catalog: Catalog
     ledger: Ledger
@@ -73,6 +73,7 @@ class Parts:
     doorbell: Doorbell
     clock: Clock
     model_reason: str
+    memory: Callable[[], int | None]
     close: Callable[[], None]
 
 
@@ -137,6 +138,8 @@ def assemble(settings: Settings, parts: Parts) -> Services:
             parts.jobs,
             parts.doorbell,
             parts.vectors,
+            parts.embedder,
+            parts.memory,
             admit,
             [crew.breaker for crew in crews.values()],
             parts.model_reason,

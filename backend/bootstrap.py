@@ -52,6 +52,7 @@ def build(settings: Settings) -> Built:
     """
     from backend.blobs.filesystem import FilesystemBlobs
     from backend.blobs.import_files import FilesystemImportFiles
+    from backend.embedding.footprint import resident_bytes
     from backend.manifests.reader import FileReader
 
     truth = _truth(settings)
@@ -94,6 +95,7 @@ def build(settings: Settings) -> Built:
         doorbell=doorbell,
         clock=_now,
         model_reason=choice.reason,
+        memory=resident_bytes,
         close=close,
     )
     return Built(assemble(settings, parts), celery, doorbell)

@@ -170,6 +170,11 @@ class Embedder(Protocol):
         """The short side in pixels that pictures should have at least, so that nothing the model sees is lost."""
         ...
 
+    @property
+    def how(self) -> str:
+        """What it computes with on this machine, for people: `cpu, bfloat16, 2 threads, 8 pictures at once`."""
+        ...
+
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
         """(n, dimension) float32, unit rows, in order. Deterministic: the same picture gives the same vector."""
         ...

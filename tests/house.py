@@ -91,6 +91,7 @@ class House:
                 doorbell=self.doorbell,
                 clock=self.clock,
                 model_reason="a test chose the fake",
+                memory=lambda: 123_000_000,
                 close=self.vectors.close,
             ),
         )

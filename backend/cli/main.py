@@ -180,6 +180,8 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     model = found["model"]
     table.add_row("encoder", f"{model['name']}, {model['dimension']} dimensions, {model['fingerprint']}")
     table.add_row("", Text(model["reason"]))
+    memory = found["memory_bytes"]
+    table.add_row("", Text(model["how"] + (f"; the server holds {memory / 1e6:.0f} MB" if memory else "")))
     console.print(table)
 
 

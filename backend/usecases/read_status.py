@@ -1,11 +1,11 @@
 """How the installation is doing, in one answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.domain.work import Backlog
 from backend.errors import Unavailable
-from backend.ports import Catalog, Doorbell, Jobs, Ledger, Space, VectorStore
+from backend.ports import Catalog, Doorbell, Embedder, Jobs, Ledger, Space, VectorStore
 from backend.usecases.admit import Admit
 from backend.usecases.breaker import Breaker, Pause
 
@@ -14,12 +14,15 @@ from backend.usecases.breaker import Breaker, Pause
 class Status:
     """Counts of products, the index's size, the queue's depth, and the encoder with the reason it was chosen.
 
+    `model_how` is what the encoder computes with; `memory_bytes` what this process takes, None where nobody can tell.
     `products`, `points`, `backlog` and `imports_due` are the merchant's own. `paused`: work of this process that waits
     for a part that is down.
     """
 
     space: Space
     model_reason: str
+    model_how: str
+    memory_bytes: int | None
     products: dict[str, int]
     points: int
     backlog: Backlog
@@ -41,6 +44,8 @@ class ReadStatus:
     jobs: Jobs
     doorbell: Doorbell
     vectors: VectorStore
+    embedder: Embedder
+    memory: Callable[[], int | None]
     admit: Admit
     breakers: Sequence[Breaker]
     model_reason: str
@@ -50,6 +55,8 @@ class ReadStatus:
         return Status(
             space=self.vectors.space,
             model_reason=self.model_reason,
+            model_how=self.embedder.how,
+            memory_bytes=self.memory(),
             products=dict(self.catalog.count(merchant)),
             points=self.vectors.count(merchant),
             backlog=self.ledger.backlog(merchant),

@@ -41,6 +41,7 @@ class FakeEmbedder:
     """
 
     picture_side = 32
+    how = "cpu, float64, mean colours"
 
     def __init__(self, dimension: int = 32, *, model: str = "fake", seed: int = 0) -> None:
         self.space = Space(model=model, dimension=dimension, fingerprint=f"{seed:08x}{dimension:08x}")

@@ -73,6 +73,7 @@ class Machine:
                 doorbell=FakeDoorbell(),
                 clock=now,
                 model_reason="a test chose the fake",
+                memory=lambda: None,
                 close=vectors.close,
             ),
         )

@@ -16,6 +16,7 @@ class ModelView(BaseModel):
     dimension: int
     fingerprint: str = Field(description="Hash of weights and preprocessing; vectors of two fingerprints never mix.")
     reason: str = Field(description="Why this encoder is used.")
+    how: str = Field(description="What it computes with: device, number type, threads, batches.")
 
 
 class IndexView(BaseModel):
@@ -79,6 +80,9 @@ class StatusView(BaseModel):
     version: str
     mode: Literal["embedded", "server"]
     merchant: str
+    memory_bytes: int | None = Field(
+        description="Memory the answering process holds (resident set); null where the system does not say."
+    )
     model: ModelView
     index: IndexView
     products: dict[str, int] = Field(description="This merchant's live products by state, and searchable pictures.")
@@ -91,11 +95,13 @@ class StatusView(BaseModel):
             version=version,
             mode="embedded" if embedded else "server",
             merchant=merchant,
+            memory_bytes=status.memory_bytes,
             model=ModelView(
                 name=status.space.model,
                 dimension=status.space.dimension,
                 fingerprint=status.space.fingerprint,
                 reason=status.model_reason,
+                how=status.model_how,
             ),
             index=IndexView(points=status.points),
             products=status.products,

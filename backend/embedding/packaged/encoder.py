@@ -70,6 +70,11 @@ class PackagedEncoder:
         """Pixels the short side of a picture should have at least; smaller ones are scaled up."""
         return _PICTURE_SIDE
 
+    @property
+    def how(self) -> str:
+        """For people: device, type and threads."""
+        return f"cpu, float32, {self._threads} thread{'s' if self._threads > 1 else ''}"
+
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
         """(n, 512) float32, unit rows, in order. A picture's vector does not depend on the others beside it."""
         return self._pictures().vectors(pictures)

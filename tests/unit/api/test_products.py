@@ -176,6 +176,8 @@ def test_status_and_probes_say_how_things_are(client: Any, house: House) -> None
     other = client.get("/v1/status", headers={"X-Shelfsight-Merchant": "other"}).json["queue"]
     assert (other["products_due"], other["products_due_merchant"], other["lag_seconds_merchant"]) == (1, 0, 0)
     assert status["model"]["reason"] == "a test chose the fake"
+    assert status["model"]["how"] == house.embedder.how
+    assert status["memory_bytes"] == 123_000_000
     assert client.get("/readyz").json == {"status": "ready", "parts": {"catalog": "ok", "index": "ok"}}
     house.vectors.down = True
     ready = client.get("/readyz")
