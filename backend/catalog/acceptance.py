@@ -20,7 +20,7 @@ from backend.catalog.rows import in_order, in_parts, item_columns, named, pictur
 from backend.catalog.tables import WAITING_ITEM, job_items, pictures, products
 from backend.catalog.tallying import Tally
 from backend.domain.job import ItemState, JobItem
-from backend.domain.picture import Picture
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import Product, ProductKey
 from backend.domain.work import Accepted, Change
 from backend.errors import Conflict, ProductNotFound
@@ -33,7 +33,10 @@ def new_job_id(now: datetime) -> str:
 
 @dataclass(slots=True)
 class _Draft:
-    """A product's row while the changes of one call are applied to it, and what of it has to be written."""
+    """A product's row while the changes of one call are applied to it, and what of it has to be written.
+
+    `unjudged`: it has pictures that are here and that no worker came to an end with.
+    """
 
     key: ProductKey
     version: int
@@ -48,6 +51,7 @@ class _Draft:
     created_by: str | None
     product: Product | None = None
     pictures: tuple[Picture, ...] | None = None
+    unjudged: bool = False
     replaced: set[str] = field(default_factory=set)
 
     def apply(self, change: Change, job_id: str, now: datetime, *, bulk: bool) -> bool:
@@ -76,7 +80,8 @@ class _Draft:
             # New facts while pictures still wait: they must not slip the pictures into the quick lane, nor be a new
             # life for pictures that end workers, nor hurry a host that fails.
             return
-        facts_alone = change.product is None or change.pictures is None
+        # Whoever is given new facts embeds pictures that were left unjudged too, and that is not for the quick lane.
+        facts_alone = change.product is None or (change.pictures is None and not self.unjudged)
         lane = Lane.FACTS if facts_alone else lane_of(change.pictures or (), bulk=bulk)
         self.due_at = min(self.due_at, now) if self.waiting and lane == self.lane else now
         self.lane = lane
@@ -93,6 +98,7 @@ def accept_changes(
     moved on.
     """
     drafts = _locked(connection, [change.key for change in changes], now)
+    _note_unjudged(connection, drafts, [change.key for change in changes if change.product and change.pictures is None])
     accepted = []
     for change in changes:
         created = drafts[change.key].apply(change, job_id, now, bulk=bulk)
@@ -124,6 +130,14 @@ def _locked(connection: Connection, keys: Iterable[ProductKey], now: datetime) -
             draft = _draft(row)
             drafts[draft.key] = draft
     return drafts
+
+
+def _note_unjudged(connection: Connection, drafts: Mapping[ProductKey, _Draft], keys: Iterable[ProductKey]) -> None:
+    p = pictures.c
+    for part in in_parts(keys):
+        some = named(pictures, part) & (p.state == PictureState.PENDING.value) & p.content_hash.is_not(None)
+        for row in connection.execute(select(p.merchant, p.product_id).where(some).distinct()):
+            drafts[ProductKey(*row)].unjudged = True
 
 
 def _seat(key: ProductKey, now: datetime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,7 @@ from backend.catalog.migrations import migrate
 from backend.catalog.products import SqlCatalog
 from backend.catalog.receipts import SqlReceipts
 from backend.domain.job import ItemState, JobKind
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductRecord
 from backend.domain.work import Accepted, Change, Claim, Outcome, Receipt, Work
 from backend.ports import Catalog, FetchMemory, Jobs, Ledger, Receipts
@@ -100,7 +101,8 @@ class Store:
         """Work until nothing is due for a model or for none, everything well; how many. Nothing is fetched."""
         settled = 0
         while claims := self.claim(work=Work.FACTS) or self.claim():
-            self.ledger.settle([Outcome(claim) for claim in claims])
+            records = {record.product.key: record for record in self.catalog.products([claim.key for claim in claims])}
+            self.ledger.settle([Outcome(claim, tuple(map(shown, records[claim.key].pictures))) for claim in claims])
             settled += len(claims)
         return settled
 
@@ -113,6 +115,12 @@ class Store:
         assert job is not None
         assert (job.finished_at is not None) == job.done
         return job.done
+
+
+def shown(picture: Picture) -> Picture:
+    """A picture as a worker leaves it when all is well."""
+    waits = picture.content_hash is not None and picture.state is PictureState.PENDING
+    return replace(picture, state=PictureState.SEARCHABLE) if waits else picture
 
 
 def sql_store(

@@ -100,9 +100,19 @@ class TestWork:
 
     def test_new_facts_of_a_failed_product_wait_for_no_model(self, store: Store) -> None:
         store.upload(change("p-1"))
-        store.ledger.settle([Outcome(claim, code="image_empty") for claim in store.claim()])
+        refused = (picture("p-1.jpg", PictureState.FAILED),)
+        store.ledger.settle([Outcome(claim, refused, code="image_empty") for claim in store.claim()])
         store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
         assert lanes(store) == {Work.FACTS: ["p-1"], Work.FETCH: [], Work.UPLOADS: [], Work.IMPORTS: []}
+
+    def test_new_facts_take_pictures_that_were_left_unjudged_past_the_quick_lane(self, store: Store) -> None:
+        left = (picture("left"), refused_picture())
+        store.upload(*(change(f"p-{n}", pictures=left, row=n) for n in (1, 2, 3)))
+        store.ledger.settle([Outcome(claim, left, code="internal") for claim in store.claim()])
+        store.upload(facts_change("p-1"), kind=JobKind.UPDATE)
+        store.upload(facts_change("p-2"), kind=JobKind.IMPORT)
+        store.upload(deletion("p-3"), kind=JobKind.DELETE)
+        assert lanes(store) == {Work.FACTS: ["p-3"], Work.FETCH: [], Work.UPLOADS: ["p-1"], Work.IMPORTS: ["p-2"]}
 
     def test_pictures_leave_the_lane_of_facts(self, store: Store) -> None:
         store.upload(change("p-1"), change("p-2", row=2), change("p-3", row=3))

@@ -105,8 +105,9 @@ class CatalogState:
         """Where a changed product waits: a product that waits in the same lane already keeps its place."""
         if change.product is not None and change.pictures is None and row.due and row.lane is not Lane.FACTS:
             return  # its pictures wait as they did, and new facts do not absolve them of a worker's death
-        lane = Lane.FACTS if change.product is None else lane_of(change.pictures or (), imported=imported)
-        lane = Lane.FACTS if change.pictures is None else lane
+        left = any(it.state is PictureState.PENDING and it.content_hash for it in row.record.pictures)
+        facts_alone = change.product is None or (change.pictures is None and not left)
+        lane = Lane.FACTS if facts_alone else lane_of(change.pictures or (), imported=imported)
         row.waits_in(lane, min(row.due_at, now) if row.due and lane is row.lane else now)
 
     # --- what became of it --------------------------------------------------------------------------------------------
