@@ -32,6 +32,10 @@ class Probes(Protocol):
         """Whether a model of the hub is complete in the local cache."""
         ...
 
+    def half_copy(self, model: str) -> str | None:
+        """A clause that says what a broken download left of the model in the local cache; None for nothing."""
+        ...
+
     def refusal(self, model: str) -> str | None:
         """None when the hub can give the model, else a clause that says why not. Takes 3 s at the most."""
         ...
@@ -51,8 +55,12 @@ class LocalProbes:
         """Whether a model of the hub is complete in the local cache."""
         return self._hub.cached_folder(repository_of(model)) is not None
 
+    def half_copy(self, model: str) -> str | None:
+        """Look into the cache."""
+        return self._hub.half_copy(repository_of(model))
+
     def refusal(self, model: str) -> str | None:
-        """Ask the hub for the model's listing, one small request."""
+        """Ask the hub for the model's listing and for a byte of its weights."""
         return self._hub.refusal(repository_of(model))
 
     def fingerprint(self, model: str) -> str | None:
@@ -79,9 +87,12 @@ def choose(setting: str, stored: Space | None, probes: Probes) -> Choice:
     if probes.is_cached(DEFAULT_MODEL):
         return Choice(DEFAULT_MODEL, f"auto chose {DEFAULT_MODEL}: it is in the local model cache")
     refusal = probes.refusal(DEFAULT_MODEL)
+    half = probes.half_copy(DEFAULT_MODEL)
     if refusal is None:
-        return Choice(DEFAULT_MODEL, f"auto chose {DEFAULT_MODEL}: the model hub answered and will send it once")
-    return Choice(PACKAGED, f"auto chose the packaged encoder: {refusal} and {DEFAULT_MODEL} is not cached")
+        rest = f"; {half}, the rest follows" if half else ""
+        return Choice(DEFAULT_MODEL, f"auto chose {DEFAULT_MODEL}: the model hub answered and will send it once{rest}")
+    state = f"of {DEFAULT_MODEL} {half}" if half else f"{DEFAULT_MODEL} is not cached"
+    return Choice(PACKAGED, f"auto chose the packaged encoder: {refusal} and {state}")
 
 
 def same_model(one: str, other: str) -> bool:

@@ -106,6 +106,11 @@ def wanted_names(names: list[str]) -> list[str]:
     return [name for name in names if Path(name).name in _TOP_FILES] + (safe or weights)
 
 
+def weight_names(names: list[str]) -> list[str]:
+    """Which of these names hold weights, in their order; an index of shards holds none."""
+    return [name for name in names if _WEIGHT_NAME.fullmatch(Path(name).name) and not name.endswith(".json")]
+
+
 def _module_folders(folder: Path) -> list[Path]:
     listing = folder / MODULES_FILE
     if not listing.is_file():

@@ -4,15 +4,24 @@ Where the hub and its cache are, whether it may be asked, and with which token, 
 (HF_ENDPOINT, HF_HUB_CACHE or HF_HOME, HF_HUB_OFFLINE, HF_TOKEN), so that what another program downloaded is found.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Final
 
-from huggingface_hub import HfApi, is_offline_mode, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub import snapshot_download, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+    logging,
+)
 
-from backend.embedding.folder import MODULES_FILE, missing_files, wanted_names
+from backend.embedding.asking import Answer, ask, brief
+from backend.embedding.folder import MODULES_FILE, missing_files
 from backend.errors import ModelUnavailable
 
 TIMEOUT_SECONDS: Final = 3.0
@@ -21,6 +30,9 @@ second; the libraries' own retries take more than a minute, far too long for a f
 
 ORGANISATION: Final = "sentence-transformers"
 """Whose repository a name without a slash means, as in sentence-transformers itself."""
+
+_PARTS: Final = ("snapshots/*/**/*", "blobs/*.incomplete")
+"""Where the client keeps files that arrived, and those that are under way, below a repository's folder."""
 
 _MOST_SLASHES: Final = 1  # a repository is `owner/name`; more slashes can only be a path
 
@@ -41,12 +53,18 @@ class Hub:
 
     def cached_folder(self, repository: str) -> Path | None:
         """The snapshot of `repository` in the cache when it is complete; a half-downloaded one does not count."""
-        for name in (MODULES_FILE, "config.json"):
-            path = try_to_load_from_cache(repository, name, cache_dir=self._cache_dir)
-            if isinstance(path, str):
-                folder = Path(path).parent
-                return None if missing_files(folder) else folder
-        return None
+        folder = self._snapshot(repository)
+        return None if folder is None or missing_files(folder) else folder
+
+    def half_copy(self, repository: str) -> str | None:
+        """A clause that says what a broken download left in the cache; None when that is nothing, or the whole."""
+        found = "a half-downloaded copy was found in the local model cache"
+        folder = self._snapshot(repository)
+        if folder is not None:
+            missing = missing_files(folder)
+            return f"{found} (it lacks {', '.join(missing)})" if missing else None
+        kept = Path(self._cache_dir or HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+        return found if any(path.is_file() for part in _PARTS for path in kept.glob(part)) else None
 
     def locate(self, model: str) -> Path:
         """The complete folder of `model`, a path or a name: on disk, in the cache, or downloaded into it.
@@ -68,55 +86,53 @@ class Hub:
         return folder
 
     def refusal(self, repository: str) -> str | None:
-        """None when the hub answers that it has `repository`, else a clause that says why not. Never takes longer than
-        the timeout: the question runs in a thread of its own, because nothing else can end a hanging name resolution.
-        """
-        if is_offline_mode():
-            return "the model hub may not be asked (HF_HUB_OFFLINE is set)"
-        answer: SimpleQueue[str | None] = SimpleQueue()
-        Thread(target=lambda: answer.put(self._ask(repository)), name="model-hub-probe", daemon=True).start()
-        try:
-            return answer.get(timeout=self._timeout_seconds)
-        except Empty:
-            return f"the model hub did not answer within {self._timeout_seconds:g} s"
+        """None when the hub can give `repository`, else a clause that says why not. Never longer than the timeout."""
+        return self._ask(repository).refusal
 
-    def download(self, repository: str) -> Path:
-        """Fetch into the cache what the loader needs of `repository` and return the folder.
+    def download(self, repository: str, folder: Path | None = None) -> Path:
+        """Fetch into the cache, or into `folder`, what the loader needs of `repository` and return the folder.
 
         Raises `errors.ModelUnavailable`: within the timeout when the hub does not answer, later when a transfer fails.
         """
-        refusal = self.refusal(repository)
-        if refusal is not None:
-            raise ModelUnavailable(_not_here(repository, refusal))
+        answer = self._ask(repository)
+        if answer.refusal is not None:
+            raise self._not_here(repository, answer.refusal)
         try:
-            info = HfApi(endpoint=self._endpoint).model_info(repository, timeout=self._timeout_seconds)
-            names = wanted_names([file.rfilename for file in info.siblings or []])
-            folder = snapshot_download(
-                repository, endpoint=self._endpoint, cache_dir=self._cache_dir, allow_patterns=names
-            )
+            with _quiet():
+                fetched = snapshot_download(
+                    repository,
+                    endpoint=self._endpoint,
+                    cache_dir=self._cache_dir,
+                    local_dir=folder,
+                    allow_patterns=list(answer.files),
+                )
         except Exception as err:  # the client's, its HTTP library's and the disk's errors share no class
-            raise ModelUnavailable(_not_here(repository, f"its download failed ({_brief(err)})")) from err
-        missing = missing_files(Path(folder))
+            raise self._not_here(repository, f"its download failed ({brief(err)})") from err
+        missing = missing_files(Path(fetched))
         if missing:
             raise ModelUnavailable(
                 f"The repository {repository} is no CLIP model this system can load: it lacks {', '.join(missing)}."
             )
-        return Path(folder)
+        return Path(fetched)
 
-    def _ask(self, repository: str) -> str | None:
-        # The client's timeout holds for each step of the exchange, not for the whole. It only ends the thread, later
-        # than the deadline, so that a hub which is slow is always reported in the same words.
-        try:
-            HfApi(endpoint=self._endpoint).model_info(repository, timeout=self._timeout_seconds + 1)
-        except HFValidationError:
-            return f"{repository} is no possible name of a model on the hub"
-        except RepositoryNotFoundError:
-            return f"the model hub has no model {repository}, or asks for a token (HF_TOKEN) to show it"
-        except HfHubHTTPError as err:
-            return f"the model hub answered with status {err.response.status_code}"
-        except Exception as err:  # noqa: BLE001 - whatever it is, the hub cannot be used, and the words are for a log
-            return f"the model hub could not be reached ({_brief(err)})"
+    def _ask(self, repository: str) -> Answer:
+        return ask(repository, endpoint=self._endpoint, timeout_seconds=self._timeout_seconds)
+
+    def _snapshot(self, repository: str) -> Path | None:
+        """The folder in the cache that holds some of the model's files."""
+        for name in (MODULES_FILE, "config.json"):
+            path = try_to_load_from_cache(repository, name, cache_dir=self._cache_dir)
+            if isinstance(path, str):
+                return Path(path).parent
         return None
+
+    def _not_here(self, repository: str, reason: str) -> ModelUnavailable:
+        half = self.half_copy(repository)
+        state = f"is not usable: {half}, and the rest" if half else "is not in the local model cache and"
+        return ModelUnavailable(
+            f"The model {repository} {state} cannot be downloaded: {reason}. Connect this machine to the hub, or copy "
+            "the model's folder here and set `model` to its path, or set `model` to `packaged`."
+        )
 
 
 def repository_of(name: str) -> str:
@@ -135,14 +151,16 @@ def folder_of(name: str) -> Path | None:
     return path.resolve() if looks_like_path or path.is_dir() else None
 
 
-def _not_here(repository: str, reason: str) -> str:
-    return (
-        f"The model {repository} is not in the local model cache and cannot be downloaded: {reason}. Connect this "
-        "machine to the hub, or copy the model's folder here and set `model` to its path, or set `model` to `packaged`."
-    )
-
-
-def _brief(err: Exception) -> str:
-    """The first line of an error, cut at 200 characters: the libraries' messages run to paragraphs of advice."""
-    lines = str(err).strip().splitlines()
-    return f"{type(err).__name__}: {lines[0][:200]}" if lines else type(err).__name__
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the client's line for each retry, and its bar where nobody watches: one line at the end says it all."""
+    verbosity, bars = logging.get_verbosity(), not are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    if bars and not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            enable_progress_bars()

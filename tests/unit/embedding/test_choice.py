@@ -23,12 +23,18 @@ class Probes:
 
     cached: bool | None = None
     refused: str | None = "never asked"
+    half: str | None = None
     fingerprints: dict[str, str] = field(default_factory=dict)
 
     def is_cached(self, model: str) -> bool:
         assert self.cached is not None
         assert model == CLIP
         return self.cached
+
+    def half_copy(self, model: str) -> str | None:
+        assert self.cached is False
+        assert model == CLIP
+        return self.half
 
     def refusal(self, model: str) -> str | None:
         assert self.refused != "never asked"
@@ -57,6 +63,19 @@ class TestAutoWithoutAnIndex:
             "packaged",
             "auto chose the packaged encoder: the model hub did not answer within 3 s and clip-ViT-B-32 is not cached",
         )
+
+    @pytest.mark.parametrize(
+        ("refused", "reason"),
+        [
+            (NO_ANSWER, f"auto chose the packaged encoder: {NO_ANSWER} and of {CLIP} a half was found"),
+            (
+                None,
+                f"auto chose {CLIP}: the model hub answered and will send it once; a half was found, the rest follows",
+            ),
+        ],
+    )
+    def test_says_when_a_download_was_cut_off(self, refused: str | None, reason: str) -> None:
+        assert choose("auto", None, Probes(cached=False, refused=refused, half="a half was found")).reason == reason
 
 
 class TestAnIndexDecides:

@@ -2,6 +2,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import huggingface_hub.constants
 import pytest
@@ -11,6 +12,7 @@ from backend.errors import ModelUnavailable
 from tests.fakes.hub import COMMIT, FakeHub, serving
 
 CLIP = "sentence-transformers/clip-ViT-B-32"
+WEIGHTS = "0_CLIPModel/model.safetensors"
 FILES = {
     "modules.json": b'[{"path": "0_CLIPModel"}]',
     "README.md": b"about",
@@ -45,9 +47,48 @@ class TestRefusal:
     def test_an_impossible_name(self, hub: Hub) -> None:
         assert hub.refusal("two words") == "two words is no possible name of a model on the hub"
 
-    def test_a_hub_in_trouble(self, served: FakeHub, hub: Hub) -> None:
-        served.status = 503
-        assert hub.refusal(CLIP) == "the model hub answered with status 503"
+    @pytest.mark.parametrize(
+        ("trouble", "said", "requests"),
+        [
+            ({"status": 500}, "the model hub answered with status 500 for the listing", 1),
+            (
+                {"status": 401},
+                "the model hub answered with status 401 for the listing; it may want another token (HF_TOKEN)",
+                1,
+            ),
+            ({"resets": True}, "the model hub could not be reached (ReadError: ", 1),
+            ({"file_status": 500}, f"the model hub answered with status 500 for {WEIGHTS}", 2),
+            (
+                {"file_status": 403},
+                f"the model hub answered with status 403 for {WEIGHTS}; it may want another token (HF_TOKEN)",
+                2,
+            ),
+            ({"missing": frozenset({WEIGHTS})}, f"the model hub answered with status 404 for {WEIGHTS}", 2),
+        ],
+    )
+    def test_a_hub_in_trouble_is_known_for_it_at_its_first_wrong_answer(
+        self, served: FakeHub, hub: Hub, trouble: dict[str, Any], said: str, requests: int
+    ) -> None:
+        for name, value in trouble.items():
+            setattr(served, name, value)
+        refusal = hub.refusal(CLIP)
+        assert refusal is not None
+        assert refusal.startswith(said)
+        assert len(served.asked) == requests
+
+    @pytest.mark.parametrize("slow", ["gate", "file_gate"])
+    def test_a_hub_that_is_slow_to_list_or_to_send(self, served: FakeHub, tmp_path: Path, slow: str) -> None:
+        getattr(served, slow).clear()
+        hub = Hub(endpoint=served.endpoint, cache_dir=tmp_path, timeout_seconds=0.5)
+        assert hub.refusal(CLIP) == "the model hub did not answer within 0.5 s"
+        assert len(served.asked) <= 2
+
+    def test_a_page_that_wants_a_login_instead_of_a_listing(self, served: FakeHub, hub: Hub) -> None:
+        served.page = b"<html>Welcome to our guest network</html>"
+        refusal = hub.refusal(CLIP)
+        assert refusal is not None
+        assert refusal.startswith("the model hub could not be reached (JSONDecodeError")
+        assert "\n" not in refusal
 
     def test_a_hub_where_nobody_listens(self, tmp_path: Path) -> None:
         refusal = Hub(endpoint="http://127.0.0.1:9", cache_dir=tmp_path).refusal(CLIP)
@@ -94,10 +135,29 @@ class TestDownload:
         assert hub.download(CLIP) == hub.cached_folder(CLIP)
 
     def test_a_file_that_cannot_be_fetched(self, served: FakeHub, hub: Hub) -> None:
-        served.missing = frozenset({"0_CLIPModel/model.safetensors"})
+        served.missing = frozenset({"0_CLIPModel/tokenizer.json"})
         with pytest.raises(ModelUnavailable, match=r"its download failed .* set `model` to `packaged`"):
             hub.download(CLIP)
         assert hub.cached_folder(CLIP) is None
+
+    def test_a_file_that_breaks_off_each_time(
+        self,
+        served: FakeHub,
+        hub: Hub,
+        capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)  # between the client's tries to go on
+        served.halved = frozenset({WEIGHTS})
+        with pytest.raises(ModelUnavailable, match=r"its download failed .RemoteProtocolError") as failure:
+            hub.download(CLIP)
+        assert "\n" not in failure.value.detail
+        assert served.asked.count(f"/{CLIP}/resolve/{COMMIT}/{WEIGHTS}") <= 8
+        assert (capfd.readouterr().err, caplog.messages) == ("", [])  # the one line is the error's
+        assert hub.cached_folder(CLIP) is None
+        served.halved = frozenset()
+        assert hub.download(CLIP) == hub.cached_folder(CLIP)
 
     def test_a_repository_that_is_no_clip_model(self, tmp_path: Path) -> None:
         with serving(FakeHub(CLIP, {"config.json": b"{}", "model.safetensors": b"w"})) as served:
@@ -117,6 +177,27 @@ class TestCache:
         folder = hub.download(CLIP)
         (folder / "0_CLIPModel" / "tokenizer.json").unlink()
         assert hub.cached_folder(CLIP) is None
+
+    def test_it_is_noticed_and_said(self, served: FakeHub, hub: Hub) -> None:
+        assert hub.half_copy(CLIP) is None
+        folder = hub.download(CLIP)
+        assert hub.half_copy(CLIP) is None
+        (folder / "0_CLIPModel" / "model.safetensors").unlink()
+        half = "a half-downloaded copy was found in the local model cache (it lacks model.safetensors)"
+        assert hub.half_copy(CLIP) == half
+        served.status = 500
+        with pytest.raises(ModelUnavailable) as failure:
+            hub.locate(CLIP)
+        assert f"{half}, and the rest cannot be downloaded: the model hub answered with" in failure.value.detail
+
+    @pytest.mark.parametrize("left", ["snapshots/abc/README.md", "blobs/0123.incomplete"])
+    def test_one_that_was_cut_off_before_it_had_a_config_is_noticed_too(
+        self, hub: Hub, tmp_path: Path, left: str
+    ) -> None:
+        path = tmp_path / "models--sentence-transformers--clip-ViT-B-32" / left
+        path.parent.mkdir(parents=True)
+        path.write_text("half")
+        assert hub.half_copy(CLIP) == "a half-downloaded copy was found in the local model cache"
 
     def test_a_plain_transformers_model_counts(self, tmp_path: Path) -> None:
         plain = {name.removeprefix("0_CLIPModel/"): data for name, data in FILES.items() if "/" in name}
