@@ -1,6 +1,6 @@
 """The use cases wired over given parts: real ones from `bootstrap`, fakes from tests, the same way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -158,9 +158,14 @@ def assemble(settings: Settings, parts: Parts) -> Services:
             tombstones=timedelta(seconds=worker.tombstone_seconds),
             finished_jobs=timedelta(days=worker.job_retention_days),
         ),
-        hand_back=lambda: [crew.hand_back() for crew in crews.values()],
+        hand_back=lambda: _hand_back(crews.values()),
         close=close,
     )
+
+
+def _hand_back(crews: Iterable[Crew]) -> None:
+    for crew in crews:
+        crew.hand_back()
 
 
 def _crews(settings: Settings, parts: Parts) -> dict[Work, Crew]:

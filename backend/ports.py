@@ -344,10 +344,11 @@ class Ledger(Protocol):
         """
         ...
 
-    def release(self, claims: Sequence[Claim]) -> None:
+    def release(self, claims: Sequence[Claim], *, last: bool = False) -> None:
         """Give claims back untried (a part is down): the attempt is not counted.
 
         That holds as well when the lease ran out meanwhile, unless somebody has claimed the product since.
+        `last`: they go behind everything that waits in their lanes.
         """
         ...
 

@@ -90,14 +90,17 @@ class SqlLedger:
             with writing(self._engine) as connection:
                 record_fetched(connection, fetchings)
 
-    def release(self, claims: Sequence[Claim]) -> None:
+    def release(self, claims: Sequence[Claim], *, last: bool = False) -> None:
         """See the port."""
         if claims:
+            now = self._clock()
             with writing(self._engine) as connection:
                 connection.execute(
-                    _RELEASE,
+                    _RELEASE_LAST if last else _RELEASE,
                     [
-                        _place(claim) | {"its_attempts": claim.attempts, "its_version": claim.version}
+                        _place(claim)
+                        | {"its_attempts": claim.attempts, "its_version": claim.version}
+                        | ({"now": now} if last else {})
                         for claim in _in_order(claims)
                     ],
                 )
@@ -168,6 +171,11 @@ _RELEASE = (
     .where(_OURS | _LEFT)
     # A change accepted meanwhile has set the count to 0 already.
     .values(**_NO_LEASE, attempts=case((products.c.attempts > 0, products.c.attempts - 1), else_=0))
+)
+
+# What was fetched in vain keeps the moment it waits for.
+_RELEASE_LAST = _RELEASE.values(
+    due_at=case((products.c.fetches == 0, bindparam("now", type_=products.c.due_at.type)), else_=products.c.due_at)
 )
 
 

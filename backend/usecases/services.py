@@ -49,5 +49,5 @@ class Services:
     read_status: ReadStatus
     sweep: Sweep
     purge: Purge
-    hand_back: Callable[[], object]
+    hand_back: Callable[[], None]
     close: Callable[[], None]

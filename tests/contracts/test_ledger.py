@@ -472,6 +472,14 @@ class TestRelease:
             assert [claim.attempts for claim in claims] == [1, 1]
             store.ledger.release(claims)
 
+    def test_those_released_as_the_last_come_behind_what_waits(self, store: Store) -> None:
+        for name in ("p-1", "p-2", "p-3"):
+            store.upload(change(name))
+            store.clock.advance(1)
+        [first] = store.claim(limit=1)
+        store.ledger.release([first], last=True)
+        assert [claim.key.product_id for claim in store.claim()] == ["p-2", "p-3", "p-1"]
+
     def test_only_the_attempt_of_the_released_claim_is_taken_back(self, store: Store) -> None:
         store.upload(change("p-1"))
         lose_worker(store)

@@ -95,12 +95,14 @@ class FakeLedger:
         else:
             row.lane, row.fetches = (Lane.IMPORT if row.lane is Lane.FETCH_IMPORT else Lane.UPLOAD), 0
 
-    def release(self, claims: Sequence[Claim]) -> None:
+    def release(self, claims: Sequence[Claim], *, last: bool = False) -> None:
         with self._state.lock:
             for claim in claims:
                 row = self._state.rows.get(claim.key)
                 if row is not None and (row.lease == claim.lease or row.is_left_by(claim)):
                     row.unlease(attempts=max(row.attempts - 1, 0))
+                    if last and not row.fetches:
+                        row.due_at = self._state.clock()
 
     def return_leases(self, *, expired_only: bool = True) -> int:
         with self._state.lock:
