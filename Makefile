@@ -15,7 +15,7 @@ ARGS ?=
 SECONDS ?= 300
 SEED ?= 1
 
-.PHONY: demo test check format faults bench-encode bench-ingest bench-lanes bench-large clean
+.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large clean
 
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
@@ -38,7 +38,10 @@ format: $(VENV)/.dev  ## bring the code into shape
 faults: $(VENV)/.dev  ## kill everything at random while writing, then count what was lost (SECONDS=300 SEED=1)
 	$(BIN)/python -m tests.faults.crasher --seconds $(SECONDS) --seed $(SEED)
 
-bench-encode: $(VENV)/.dev  ## the encoder's quality and speed
+bench-encode: $(VENV)/.dev  ## how fast encoders are, in batches, alone and asked at once
+	$(BIN)/python -m benchmarks.encode
+
+bench-quality: $(VENV)/.dev  ## how well the packaged encoder finds, on the clothing set
 	$(BIN)/python -m benchmarks.encoder_quality
 
 bench-ingest: $(VENV)/.dev  ## the whole way: products/s beside the bare encoder's pictures/s, and search quality over HTTP

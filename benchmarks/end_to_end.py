@@ -1,18 +1,20 @@
-"""The whole way on real photographs: `python -m benchmarks.end_to_end [folder]` (make bench-ingest).
+"""The whole way on real photographs: `python -m benchmarks.end_to_end [folder] [--clip]` (make bench-ingest).
 
-Starts a server of its own with the packaged encoder, ingests the clothing catalog over the public API, and prints
+Starts a server of its own with the packaged encoder (or a CLIP), ingests the clothing catalog over the public API, and
+prints
 
 - products/s of the ingest beside the bare encoder's pictures/s on the same files in the same run (their ratio is what
   counts: machines differ),
 - for the test split as queries against the rest: the mean share of the query's category among the first 10,
 - whether every match under a category and price filter satisfies it,
 - P@10 of the ten class names as words, by pictures only (titles are not searched),
-- how long a search takes over HTTP, and how long a new picture and a new price take to be searchable.
+- how long a search takes over HTTP, and how long a new picture and a new price take to be searchable, beside what one
+  picture takes the bare encoder.
 """
 
+import argparse
 import csv
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,12 +24,14 @@ from typing import Any
 
 from rich.console import Console
 
+from backend.bootstrap import load_embedder
 from backend.cli.client import Api
 from backend.cli.ingest import ingest
-from backend.embedding.packaged.encoder import PackagedEncoder
 from backend.imaging.decode import decode
 from backend.imaging.limits import PictureLimits
-from backend.settings import WorkerSettings
+from backend.ports import Embedder
+from backend.settings import WorkerSettings, load_settings
+from benchmarks.clip_weights import save_clip_of_real_size
 from benchmarks.encoder_quality import CLOTHING
 from tests.installation import Installation
 
@@ -47,12 +51,18 @@ WORDS = {  # a shopper's word -> the category it means
 }
 
 
-def main(arguments: Sequence[str]) -> None:
-    folder = Path(arguments[0]) if arguments else CLOTHING
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=CLOTHING, help="the clothing set's folder")
+    parser.add_argument("--clip", action="store_true", help="with a CLIP of random weights: the rate, and nothing else")
+    given = parser.parse_args()
+    folder, clip = given.folder, given.clip
     rows = list(csv.DictReader((folder / "catalog.csv").open(encoding="utf-8")))
     with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
-        bare = bare_rate(folder, rows, Path(scratch))
-        installation = Installation(Path(scratch) / "data", SHELFSIGHT_MODEL="packaged")
+        model = str(save_clip_of_real_size(Path(scratch) / "clip")) if clip else "packaged"
+        data_dir = Path(scratch) / "data"
+        bare, single = bare_rate(load(model, data_dir), folder, rows)
+        installation = Installation(data_dir, SHELFSIGHT_MODEL=model)
         installation.start()
         try:
             with Api(installation.url, key=None, merchant="default") as api:
@@ -60,16 +70,27 @@ def main(arguments: Sequence[str]) -> None:
                 rate = outcome.searchable / outcome.seconds
                 print(f"ingest: {outcome.searchable} of {len(rows)} products searchable in {outcome.seconds:.1f} s")
                 print(f"ingest {rate:.1f} products/s, bare encoder {bare:.1f} pictures/s, ratio {rate / bare:.2f}")
-                print_quality(api, folder, rows)
-                print_freshness(installation, folder, rows)
+                if not clip:
+                    print_quality(api, folder, rows)
+                print_freshness(installation, folder, rows, single)
         finally:
             installation.stop()
 
 
-def bare_rate(folder: Path, rows: Sequence[dict[str, str]], cache: Path) -> float:
-    """Pictures/s of decoding and embedding alone, on as many threads and in batches as the worker has them."""
+def load(model: str, data_dir: Path) -> Embedder:
+    """As the server will: what it derives and measures at its first start is there then."""
+    settings = load_settings(data_dir=data_dir, model=model)
+    embedder, choice = load_embedder(settings, model, None)
+    print(f"{choice.model}: {embedder.how}")
+    return embedder
+
+
+def bare_rate(encoder: Embedder, folder: Path, rows: Sequence[dict[str, str]]) -> tuple[float, float]:
+    """Pictures/s of decoding and embedding alone, on as many threads and in batches as the worker has them.
+
+    And the milliseconds one picture alone takes, p50.
+    """
     worker = WorkerSettings()
-    encoder = PackagedEncoder(cache, threads=1)
     files = [(folder / row["image"]).read_bytes() for row in rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]]
     batches = [files[begin : begin + worker.batch] for begin in range(0, len(files), worker.batch)]
     limits = PictureLimits()
@@ -78,10 +99,15 @@ def bare_rate(folder: Path, rows: Sequence[dict[str, str]], cache: Path) -> floa
         encoder.embed_images([decode(data, encoder.picture_side, limits) for data in batch])
 
     embed(batches[0])  # warm
+    singles = []
+    for data in files[:FRESH]:
+        started = time.perf_counter()
+        embed([data])
+        singles.append((time.perf_counter() - started) * 1e3)
     started = time.perf_counter()
     with ThreadPoolExecutor(worker.threads) as pool:
         list(pool.map(embed, batches))
-    return len(files) / (time.perf_counter() - started)
+    return len(files) / (time.perf_counter() - started), statistics.median(singles)
 
 
 def print_quality(api: Api, folder: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -103,7 +129,7 @@ def print_quality(api: Api, folder: Path, rows: Sequence[dict[str, str]]) -> Non
     print(f"words P@10: mean {statistics.mean(precision.values()):.2f} over {len(precision)} class names")
 
 
-def print_freshness(installation: Installation, folder: Path, rows: Sequence[dict[str, str]]) -> None:
+def print_freshness(installation: Installation, folder: Path, rows: Sequence[dict[str, str]], single: float) -> None:
     """From the first byte of an upload, or of a change of price, until a search shows it; nothing else is running."""
     accepted, uploads, prices = [], [], []
     for number, row in enumerate(rows[:FRESH]):
@@ -122,6 +148,9 @@ def print_freshness(installation: Installation, folder: Path, rows: Sequence[dic
         prices.append((time.perf_counter() - started) * 1e3)
     for what, times in (("upload accepted", accepted), ("picture searchable", uploads), ("price searchable", prices)):
         print(f"{what}: p50 {statistics.median(times):.0f} ms, p95 {sorted(times)[int(len(times) * 0.95)]:.0f} ms")
+    print(
+        f"the bare encoder takes {single:.0f} ms for one picture; 1.5 times that and 50 ms are {1.5 * single + 50:.0f}"
+    )
 
 
 def filtered_share(api: Api, folder: Path, tests: Sequence[dict[str, str]]) -> float:
@@ -149,4 +178,4 @@ def found(api: Api, query: dict[str, Any], picture: Path | None) -> list[dict[st
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -13,17 +13,17 @@ import torch
 
 log = logging.getLogger(__name__)
 
-SIZES: Final = {"cpu": (4, 8, 16, 32), "mps": (8, 16, 32, 64), "cuda": (16, 32, 64, 128)}
+SIZES: Final = {"cpu": (8, 16, 32), "mps": (8, 16, 32, 64), "cuda": (16, 32, 64, 128)}
 """Candidates by device. A search waits for the pass before it, so small ones are tried first."""
 
+_TIMES: Final = 3
+"""The best of so many counts: other work on the machine makes a pass slower, never faster."""
+
 _ENOUGH: Final = 0.95
-"""Of the best rate. A processor gains little beyond eight pictures, and each search waits half as long for eight as for
-sixteen."""
+"""Of the best rate. A processor gains little beyond some pictures, and a search waits half as long for half of them."""
 
 _BUDGET_SECONDS: Final = 3.0
 """What a first start may take for it; a slow machine measures fewer sizes."""
-
-FALLBACK: Final = 8
 
 
 def tuned_batch(key: str, seconds_of: Callable[[int], float], sizes: Sequence[int], file: Path | None) -> int:
@@ -67,7 +67,7 @@ def _measured(seconds_of: Callable[[int], float], sizes: Sequence[int]) -> int:
     for size in sizes:
         if rates and time.monotonic() - began > _BUDGET_SECONDS:
             break
-        rates[size] = size / min(seconds_of(size), seconds_of(size))
+        rates[size] = size / min(seconds_of(size) for _ in range(_TIMES))
     best = max(rates.values())
     return next(size for size, rate in rates.items() if rate >= _ENOUGH * best)
 

@@ -15,7 +15,7 @@ def save_tiny_clip(folder: Path, *, seed: int = 0) -> Path:
     from transformers import CLIPConfig, CLIPModel, CLIPProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    tokenizer = _tokenizer()
+    tokenizer = tiny_tokenizer()
     tower = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     text = {
         **tower,
@@ -38,7 +38,7 @@ def save_tiny_clip(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def _tokenizer() -> Any:
+def tiny_tokenizer() -> Any:
     """CLIP's own tokeniser class over single bytes and a few whole words, each joined by one merge after another."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer

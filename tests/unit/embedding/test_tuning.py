@@ -62,7 +62,7 @@ def test_a_slow_machine_measures_fewer_sizes(monkeypatch: pytest.MonkeyPatch) ->
         return float(count)
 
     assert tuned_batch("a", seconds_of, (4, 8, 16, 32), None) == 4
-    assert now[0] == 1 + 4 + 4
+    assert now[0] == 1 + 3 * 4
 
 
 def test_there_is_a_core_to_use() -> None:

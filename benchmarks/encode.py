@@ -1,0 +1,258 @@
+"""How fast encoders are: `python -m benchmarks.encode` (make bench-encode; `--help` names its options).
+
+For CLIP (a folder, or random weights of ViT-B/32's shape) and for the packaged encoder, on the same 1,000 px JPEGs:
+
+* from files to vectors, in batches of 32: `SentenceTransformer.encode` as everyone calls it, our way (two threads, as
+  the worker has them: one decodes and scales while the other's pictures are in the model), and the bare forward pass
+  over prepared tensors, which nothing can beat; and the cosine of our vectors to sentence-transformers';
+* where the time goes: decoding, scaling, normalising, the forward pass, milliseconds a picture;
+* one picture alone, and 1, 2, 4, 8 callers at once that each ask again when they are answered: by shared passes, and
+  with a lock around single passes.
+
+Everything is measured in turns within the run and printed as ratios: other work on the machine meets all of it.
+"""
+
+import argparse
+import io
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from backend.domain.picture import Pixels, Vectors
+from backend.imaging.limits import PictureLimits
+from backend.imaging.reader import PillowReader
+from backend.ports import Embedder
+from benchmarks.clip_weights import SHAPE, save_clip_of_real_size
+from benchmarks.encoder_quality import CLOTHING
+
+SIDE = 1_000
+BATCH = 32
+THREADS = 2
+ROUNDS = 3
+CALLERS = (1, 2, 4, 8)
+
+_READER = PillowReader(PictureLimits())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="a CLIP folder; without one, random weights of ViT-B/32's shape")
+    parser.add_argument("--pictures", type=int, default=128, help="pictures per measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long callers ask, per number of callers")
+    parser.add_argument("--only", choices=("clip", "packaged"), help="one of the two")
+    given = parser.parse_args()
+    files = photographs(given.pictures)
+    print(f"{len(files)} JPEGs, long side {SIDE} px, {sum(map(len, files)) / len(files) / 1e3:.0f} kB each")
+    with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
+        if given.only != "packaged":
+            report_clip(given.model or save_clip_of_real_size(Path(scratch) / "clip"), files, given.seconds)
+        if given.only != "clip":
+            report_packaged(Path(scratch), files, given.seconds)
+
+
+def photographs(count: int) -> list[bytes]:
+    """Real ones where the clothing set is there, else noise over gradients, enlarged to the same size."""
+    paths = sorted(CLOTHING.rglob("*.jpg"))
+    if not paths:
+        return [_as_jpeg(_drawn(seed)) for seed in range(count)]
+    step = max(len(paths) // count, 1)
+    return [_as_jpeg(Image.open(path).convert("RGB")) for path in paths[::step][:count]]
+
+
+def _drawn(seed: int) -> Image.Image:
+    small = np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    return Image.fromarray(small)
+
+
+def _as_jpeg(picture: Image.Image) -> bytes:
+    factor = SIDE / max(picture.size)
+    enlarged = picture.resize((round(picture.width * factor), round(picture.height * factor)))
+    data = io.BytesIO()
+    enlarged.save(data, "JPEG", quality=88)
+    return data.getvalue()
+
+
+# --- CLIP -------------------------------------------------------------------------------------------------------------
+
+
+def report_clip(folder: Path, files: Sequence[bytes], seconds: float) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from backend.embedding.clip import ClipEncoder
+
+    ours = ClipEncoder(str(folder))
+    print(f"\n{SHAPE if folder.name == 'clip' else folder.name}: {ours.how}")
+    theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    towers = ours._towers  # noqa: SLF001 - the stages are not for callers
+    scaling = towers._scaling  # noqa: SLF001
+    assert scaling is not None
+    pictures = [decoded(data, ours) for data in files[:BATCH]]
+    squares = [towers.prepared(picture) for picture in pictures]
+
+    def encode() -> Vectors:
+        opened: list[Any] = [Image.open(io.BytesIO(data)) for data in files]
+        vectors: Vectors = theirs.encode(opened, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+        return vectors
+
+    def forward() -> None:
+        with torch.inference_mode():
+            pixels = scaling.normalised(squares, towers.dtype, "cpu")
+            for _ in range(len(files) // BATCH):
+                towers._forward({"pixel_values": pixels, "modality": "image"})  # noqa: SLF001
+
+    rates = compare(
+        {
+            "sentence-transformers": (encode, len(files)),
+            "ours": (lambda: embedded(ours, files), len(files)),
+            "forward pass alone": (forward, len(files) // BATCH * BATCH),
+        }
+    )
+    print(f"  ours {rates['ours'] / rates['sentence-transformers']:.2f} x sentence-transformers")
+    print(f"  ours {rates['ours'] / rates['forward pass alone']:.2f} of the forward pass alone")
+    cosines = np.einsum("nd,nd->n", encode(), embedded(ours, files))
+    print(f"  cosine to sentence-transformers: mean {cosines.mean():.4f}, least {cosines.min():.4f}")
+    report_stages(
+        {
+            "decode": lambda: [decoded(data, ours) for data in files[:BATCH]],
+            "scale": lambda: [towers.prepared(picture) for picture in pictures],
+            "normalise": lambda: scaling.normalised(squares, towers.dtype, "cpu"),
+            "forward": lambda: towers.pictures(squares),
+        }
+    )
+
+    def encode_one(data: bytes) -> object:
+        return theirs.encode([Image.open(io.BytesIO(data))], show_progress_bar=False)
+
+    alone_theirs = [elapsed(partial(encode_one, data)) for data in files[:20]]
+    report_callers(ours, files, seconds, single=lambda data: towers.pictures([towers.prepared(decoded(data, ours))]))
+    print(f"  one picture by sentence-transformers: p50 {statistics.median(alone_theirs) * 1e3:.0f} ms")
+
+
+# --- the packaged encoder ---------------------------------------------------------------------------------------------
+
+
+def report_packaged(cache: Path, files: Sequence[bytes], seconds: float) -> None:
+    from backend.embedding.packaged.encoder import PackagedEncoder
+
+    encoder = PackagedEncoder(cache, threads=1)
+    encoder.warm_up()
+    print(f"\npackaged: {encoder.how}")
+    pictures = [decoded(data, encoder) for data in files]
+    rates = compare(
+        {
+            "files to vectors": (lambda: embedded(encoder, files), len(files)),
+            "decoded pictures to vectors": (lambda: embedded_pictures(encoder, pictures), len(files)),
+        }
+    )
+    share = rates["files to vectors"] / rates["decoded pictures to vectors"]
+    print(f"  files to vectors is {share:.2f} of decoded pictures to vectors")
+    lock = threading.Lock()
+
+    def single(data: bytes) -> Vectors:
+        picture = decoded(data, encoder)
+        with lock:
+            return encoder.embed_images([picture])
+
+    report_callers(encoder, files, seconds, single=single)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def decoded(data: bytes, encoder: Embedder) -> Pixels:
+    return _READER.decode(data, encoder.picture_side)
+
+
+def embedded(encoder: Embedder, files: Sequence[bytes]) -> Vectors:
+    """As the worker does it: batches on two threads, each decoded and then embedded."""
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        parts = pool.map(lambda some: encoder.embed_images([decoded(data, encoder) for data in some]), batches)
+        return np.concatenate(list(parts))
+
+
+def embedded_pictures(encoder: Embedder, pictures: Sequence[Pixels]) -> Vectors:
+    batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return np.concatenate(list(pool.map(encoder.embed_images, batches)))
+
+
+def elapsed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def compare(ways: dict[str, tuple[Callable[[], object], int]]) -> dict[str, float]:
+    """Pictures/s of each, the best of some rounds in turns."""
+    for way, _ in ways.values():
+        way()  # warm
+    rates = dict.fromkeys(ways, 0.0)
+    for _ in range(ROUNDS):
+        for name, (way, count) in ways.items():
+            rates[name] = max(rates[name], count / elapsed(way))
+    for name, rate in rates.items():
+        print(f"  {name:28} {rate:6.1f} pictures/s")
+    return rates
+
+
+def report_stages(stages: dict[str, Callable[[], object]]) -> None:
+    print("  ms a picture, one thread: ", end="")
+    times = {name: min(elapsed(stage) for _ in range(3)) / BATCH * 1e3 for name, stage in stages.items()}
+    print(", ".join(f"{name} {value:.2f}" for name, value in times.items()))
+
+
+def report_callers(
+    encoder: Embedder, files: Sequence[bytes], seconds: float, *, single: Callable[[bytes], Vectors]
+) -> None:
+    """Concurrent queries, from the JPEG to the vector."""
+    lock = threading.Lock()
+
+    def locked(data: bytes) -> Vectors:
+        with lock:
+            return single(data)
+
+    def shared(data: bytes) -> Vectors:
+        return encoder.embed_images([decoded(data, encoder)])
+
+    for callers in CALLERS:
+        told = {}
+        for name, ask in (("shared passes", shared), ("a lock", locked)):
+            told[name] = ask_at_once(ask, files, callers, seconds)
+        rate = {name: len(times) / seconds for name, times in told.items()}
+        line = "; ".join(
+            f"{name} {rate[name]:5.1f}/s p50 {statistics.median(times) * 1e3:4.0f} "
+            f"p95 {sorted(times)[int(len(times) * 0.95)] * 1e3:4.0f} ms"
+            for name, times in told.items()
+        )
+        print(f"  {callers} at once: {line}; ratio {rate['shared passes'] / rate['a lock']:.2f}")
+
+
+def ask_at_once(ask: Callable[[bytes], object], files: Sequence[bytes], callers: int, seconds: float) -> list[float]:
+    """Seconds of each answer, of so many callers that ask again when they are answered."""
+    until = time.perf_counter() + seconds
+
+    def caller(number: int) -> list[float]:
+        times = []
+        position = number
+        while time.perf_counter() < until:
+            times.append(elapsed(partial(ask, files[position % len(files)])))
+            position += callers
+        return times
+
+    with ThreadPoolExecutor(callers) as pool:
+        return [value for times in pool.map(caller, range(callers)) for value in times]
+
+
+if __name__ == "__main__":
+    main()
