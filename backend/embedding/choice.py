@@ -113,8 +113,8 @@ def check_space(actual: Space, stored: Space) -> None:
 
 
 def load(model: str, *, cache_dir: Path, device: str, threads: int | None, hub: Hub | None = None) -> Embedder:
-    """Build the encoder of `Choice.model`. `cache_dir` is where the packaged encoder keeps what it derives from its
-    weights; CLIP models are kept in the hub's own cache. Raises `errors.ModelUnavailable`.
+    """Build the encoder of `Choice.model`. `cache_dir` is where encoders keep what they derive from their
+    weights and measure; CLIP models themselves are kept in the hub's own cache. Raises `errors.ModelUnavailable`.
 
     The imports stand inside so that only the chosen encoder's libraries are paid for (torch and sentence-transformers
     take several seconds).
@@ -127,7 +127,7 @@ def load(model: str, *, cache_dir: Path, device: str, threads: int | None, hub: 
     (hub or Hub()).locate(model)  # before the import: a mistyped name should not cost seconds until it is refused
     from backend.embedding.clip import ClipEncoder  # noqa: PLC0415 - see the docstring
 
-    return ClipEncoder(model, device=device, threads=threads, hub=hub)
+    return ClipEncoder(model, device=device, threads=threads, cache_dir=cache_dir, hub=hub)
 
 
 def load_chosen(
