@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ def build(settings: Settings) -> Built:
 
     truth = _truth(settings)
     stored = stored_space(settings)
-    embedder, choice = _embedder(settings, settings.model, stored)
+    embedder, choice = load_embedder(settings, settings.model, stored)
     log.info("encoder: %s (%s)", choice.model, choice.reason)
     _warm_up(embedder)
     vectors = _vectors(settings, embedder.space, stored, truth.ledger)
@@ -132,7 +133,7 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
     products are due.
     """
     ledger = _truth(settings).ledger
-    embedder, _ = _embedder(settings, model, None)
+    embedder, _ = load_embedder(settings, model, None)
     if settings.embedded:
         from backend.vectors.edge_store import EdgeStore
 
@@ -216,13 +217,19 @@ def _fetcher(settings: Settings) -> "HttpPictureFetcher":
     )
 
 
-def _embedder(settings: Settings, model: str, stored: Space | None) -> "tuple[Embedder, Choice]":
+def model_cache(settings: Settings) -> Path:
+    """Where encoders keep what they derive from their weights."""
+    return settings.data_dir / "model-cache"
+
+
+def load_embedder(settings: Settings, model: str, stored: Space | None) -> "tuple[Embedder, Choice]":
+    """Choose, load and compare with the index's space, if there is one. Raises `ModelUnavailable`, `ModelMismatch`."""
     from backend.embedding.choice import load_chosen
 
     return load_chosen(
         model,
         stored,
-        cache_dir=settings.data_dir / "model-cache",
+        cache_dir=model_cache(settings),
         device=settings.device,
         threads=settings.model_threads or None,
     )

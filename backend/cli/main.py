@@ -1,49 +1,27 @@
 """The commands. Each reads its arguments, calls one function, and turns our errors into one line and an exit status."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backend.cli import model as model_commands
+from backend.cli.told import told
 from backend.domain.importing import ImportMode
-from backend.errors import Misconfigured, ShelfsightError
+from backend.errors import Misconfigured
 from backend.settings import load_settings
 
 app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(model_commands.app, name="model")
 console = Console()
 
 Url = Annotated[str | None, typer.Option(help="Address of a running server; without it the one of the data directory.")]
 Merchant = Annotated[str, typer.Option(help="Whose catalog.")]
 
 EXIT_FAILED_ROWS = 1
-EXIT_ERROR = 2
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Our errors as a line for a person."""
-    try:
-        yield
-    except ShelfsightError as err:
-        _complain(err.code, err.detail)
-        if err.mend != err.detail and err.code != "api_error":
-            _complain("", err.mend)
-        raise typer.Exit(err.exit_status if isinstance(err, Misconfigured) else EXIT_ERROR) from None
-    except httpx.HTTPError as err:
-        _complain("no answer from the server", str(err))
-        raise typer.Exit(EXIT_ERROR) from None
-
-
-def _complain(what: str, detail: str) -> None:
-    """A line on stderr; what others wrote is shown as it is, never read as markup."""
-    line = Text(f"{what}: " if what else "", style="red")
-    Console(stderr=True).print(line.append(detail, style="default"))
 
 
 @app.command()
@@ -56,7 +34,7 @@ def serve(
 
     from backend.cli.supervisor import Supervisor
 
-    with _told():
+    with told():
         for name, value in (("SHELFSIGHT_SERVER__HOST", host), ("SHELFSIGHT_SERVER__PORT", port)):
             if value is not None:
                 os.environ[name] = str(value)
@@ -85,7 +63,7 @@ def demo(
     """Start everything, load a demo catalog, search three times, and keep serving."""
     from backend.cli.demo import demo as run
 
-    with _told():
+    with told():
         run(load_settings(), catalog, console, stay=stay)
 
 
@@ -112,7 +90,7 @@ def ingest(
     if wrong := ["".join(pair) for pair in pairs if not pair[0] or not pair[2]]:
         raise typer.BadParameter(f"{', '.join(wrong)}: write field=column", param_hint="--map")
     mapping = {name: column for name, _, column in pairs}
-    with _told(), running(load_settings(), url=url, merchant=merchant) as api:
+    with told(), running(load_settings(), url=url, merchant=merchant) as api:
         outcome = send(api, catalog, console, mode=mode, columns=mapping)
         report(outcome, console)
     if outcome.failures:
@@ -144,7 +122,7 @@ def search(  # noqa: PLR0917 - each option of the command is a parameter
     picture = Path(wanted) if Path(wanted).is_file() else None
     if picture is None:
         body["text"] = wanted
-    with _told(), running(load_settings(), url=url, merchant=merchant) as api:
+    with told(), running(load_settings(), url=url, merchant=merchant) as api:
         results = api.search(body, picture)
         console.print(results_table(results, wanted))
         console.print(f"{len(results['matches'])} products in {results['took_ms']['total']:.0f} ms")
@@ -158,7 +136,7 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     """Show counts, queue, index and encoder of the running server."""
     from backend.cli.client import Api, announced
 
-    with _told():
+    with told():
         settings = load_settings()
         address = url or announced(settings.data_dir)
         if address is None:
@@ -190,7 +168,7 @@ def doctor() -> None:
     """Examine the installation: each part is ok, or what to do about it."""
     from backend.cli.doctor import examine
 
-    with _told():
+    with told():
         findings = list(examine(load_settings()))
     table = Table("", "part", "found", "what to do")
     for item in findings:
@@ -210,7 +188,7 @@ def reindex(
     from backend.bootstrap import rebuild_index
     from backend.cli.supervisor import hold
 
-    with _told():
+    with told():
         settings = load_settings()
         with hold(settings.data_dir):
             space, due = rebuild_index(settings, model)

@@ -95,6 +95,16 @@ def tower_folder(folder: Path) -> Path:
     return _module_folders(folder)[0]
 
 
+def dimension_of(folder: Path) -> int | None:
+    """The length of the model's vectors, where its config says it and no module comes after the towers."""
+    try:
+        parts = _module_folders(folder)
+        size = json.loads((parts[0] / "config.json").read_bytes()).get("projection_dim")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return size if len(parts) == 1 and isinstance(size, int) else None
+
+
 def wanted_names(names: list[str]) -> list[str]:
     """Which files of a hub repository to download: what the loader reads, and of two kinds of weights only one.
 
