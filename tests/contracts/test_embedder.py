@@ -126,11 +126,6 @@ class TestEmbedder:
         assert len(embedder.how) < 80
         assert embedder.how.isprintable()
 
-    def test_it_says_in_a_few_words_what_it_computes_with(self, embedder: Embedder) -> None:
-        assert embedder.how.startswith("cpu, ")
-        assert len(embedder.how) < 80
-        assert embedder.how.isprintable()
-
 
 class TestFakeEmbedder:
     """What the tests that use the fake rely on beyond the contract."""
