@@ -48,6 +48,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     server = _listening(app, settings)
     worker = WorkerThread(built.celery, threads=settings.worker.tasks, name="embedded@shelfsight")
     built.services.sweep.take_over()
+    built.services.purge.take_over()
     upkeep = Upkeep(built.services, settings.worker)
     upkeep.start()
     worker.start()

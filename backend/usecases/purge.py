@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from backend.errors import Unavailable
@@ -64,9 +64,16 @@ class Purge:
             log.info("removed %d jobs that ended long ago", removed)
         return removed
 
-    def _files(self) -> int:
+    def take_over(self) -> None:
+        """At a start where nobody else works on these files, before anything is received: what no import reads is of a
+        process that was ended between the last row and the end of the file, or before there was a job.
+        """
+        self._files(self.clock() + self.grace)  # whatever the clock said when they were written
+
+    def _files(self, before: datetime | None = None) -> int:
         wanted = self.jobs.unread_sources()
-        unwanted = [name for name in self.files.names_before(self.clock() - self.grace) if name not in wanted]
+        names = self.files.names_before(before or self.clock() - self.grace)
+        unwanted = [name for name in names if name not in wanted]
         for name in unwanted:
             self.files.delete(name)
         return len(unwanted)

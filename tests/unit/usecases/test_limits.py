@@ -104,6 +104,16 @@ def test_a_file_whose_import_never_came_to_be_goes_and_an_unread_one_stays() -> 
     assert house.work() == 1
 
 
+def test_a_start_without_company_removes_what_no_import_reads_whatever_the_clock_says() -> None:
+    house = House()
+    house.services.open_import("shop", catalog("A,t,1,a.jpg\n"), ImportOptions())
+    house.files.keep(catalog("A,t,1,a.jpg\n"))  # the process died after the last row, or before there was a job
+    house.clock.advance(-3_600)
+    house.services.purge.take_over()
+    assert len(house.files.contents) == 1
+    assert house.work() == 1
+
+
 def test_tombstones_go_when_no_writer_can_be_so_late() -> None:
     house = House()
     put(house, "p1")
