@@ -232,6 +232,8 @@ def load_embedder(settings: Settings, model: str, stored: Space | None) -> "tupl
         cache_dir=model_cache(settings),
         device=settings.device,
         threads=settings.model_threads or None,
+        exact=settings.precision == "float32",
+        text_model=settings.text_model,
     )
 
 

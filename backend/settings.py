@@ -238,7 +238,15 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=256,
-        description="Threads of one forward pass on a CPU; 0 leaves it to the encoder (1 for the packaged one).",
+        description="Threads of one forward pass on a CPU; 0 is 1 for the packaged encoder, every core for a CLIP.",
+    )
+    precision: Literal["auto", "float32"] = Field(
+        "auto",
+        description="`auto` computes in half the bits where that is faster and the vectors stay the same (checked).",
+    )
+    text_model: str | None = Field(
+        None,
+        description="Reads search texts in a CLIP's place, e.g. clip-ViT-B-32-multilingual-v1 beside clip-ViT-B-32.",
     )
     currency: str = Field(
         "EUR",

@@ -49,9 +49,9 @@ def worker() -> None:
     import os
     import sys
 
-    from backend.cli.supervisor import ALLOCATOR
+    from backend.cli.supervisor import QUIET_THREADS
 
-    os.environ.update(ALLOCATOR)
+    os.environ.update(QUIET_THREADS)
     os.execv(sys.executable, [sys.executable, "-m", "workers.standalone"])  # noqa: S606 - our own command
 
 

@@ -23,13 +23,9 @@ _BROKER_START_SECONDS = 30.0  # 200,000 messages are read back in half a second;
 _SERVER_STOP_SECONDS = 40.0  # requests drain 10 s, then the batch in flight
 _WATCH_SECONDS = 0.1
 
-# glibc gives freed blocks of this size back to the kernel at once, and the forward passes of a CPU model then spend
-# most of their time in page faults (measured: up to five times slower). Set where children start, for it is read then.
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-}
+# By default torch's threads spin while they wait for each other, on cores that decoders and requests could use. Read when
+# torch is loaded, so it is set where the process is started.
+QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def hold(data_dir: Path) -> IO[str]:
@@ -103,7 +99,7 @@ class Supervisor:
                     self._stop.wait(pause)
                     if self._stop.is_set():
                         break
-                self._server = spawn([sys.executable, "-m", "workers.embedded"], environment=ALLOCATOR | _quiet_hub())
+                self._server = spawn([sys.executable, "-m", "workers.embedded"], environment=QUIET_THREADS | _quiet_hub())
                 started = time.monotonic()
             self._write_pids()
             self._stop.wait(_WATCH_SECONDS)

@@ -112,14 +112,26 @@ def check_space(actual: Space, stored: Space) -> None:
     )
 
 
-def load(model: str, *, cache_dir: Path, device: str, threads: int | None, hub: Hub | None = None) -> Embedder:
+def load(
+    model: str,
+    *,
+    cache_dir: Path,
+    device: str,
+    threads: int | None,
+    exact: bool = False,
+    text_model: str | None = None,
+    hub: Hub | None = None,
+) -> Embedder:
     """Build the encoder of `Choice.model`. `cache_dir` is where encoders keep what they derive from their
-    weights and measure; CLIP models themselves are kept in the hub's own cache. Raises `errors.ModelUnavailable`.
+    weights and measure; CLIP models themselves are kept in the hub's own cache. `exact`: in float32 whatever the
+    machine is best at. `text_model`: reads the texts in a CLIP's place. Raises `errors.ModelUnavailable`.
 
     The imports stand inside so that only the chosen encoder's libraries are paid for (torch and sentence-transformers
     take several seconds).
     """
     if model == PACKAGED:
+        if text_model is not None:
+            raise ModelUnavailable(f"The packaged encoder has words of its own; {text_model} belongs to a CLIP.")
         from backend.embedding.packaged.encoder import PackagedEncoder  # noqa: PLC0415 - see the docstring
 
         # One thread unless told otherwise: two on a busy machine of two cores ran at a fifth of the speed of one.
@@ -127,7 +139,12 @@ def load(model: str, *, cache_dir: Path, device: str, threads: int | None, hub: 
     (hub or Hub()).locate(model)  # before the import: a mistyped name should not cost seconds until it is refused
     from backend.embedding.clip import ClipEncoder  # noqa: PLC0415 - see the docstring
 
-    return ClipEncoder(model, device=device, threads=threads, cache_dir=cache_dir, hub=hub)
+    clip = ClipEncoder(model, device=device, threads=threads, exact=exact, cache_dir=cache_dir, hub=hub)
+    if text_model is None:
+        return clip
+    from backend.embedding.text_tower import WithTextTower  # noqa: PLC0415 - see the docstring
+
+    return WithTextTower(clip, text_model, device=device, hub=hub)
 
 
 def load_chosen(
@@ -137,6 +154,8 @@ def load_chosen(
     cache_dir: Path,
     device: str,
     threads: int | None,
+    exact: bool = False,
+    text_model: str | None = None,
     hub: Hub | None = None,
 ) -> tuple[Embedder, Choice]:
     """Choose, load and compare with the index: what a process does at its start.
@@ -147,13 +166,21 @@ def load_chosen(
     """
     choice = choose(setting, stored, LocalProbes(hub))
     try:
-        embedder = load(choice.model, cache_dir=cache_dir, device=device, threads=threads, hub=hub)
+        embedder = load(
+            choice.model,
+            cache_dir=cache_dir,
+            device=device,
+            threads=threads,
+            exact=exact,
+            text_model=text_model,
+            hub=hub,
+        )
     except ModelUnavailable as err:
         if setting != AUTO or stored is not None or choice.model == PACKAGED:
             raise
         what_failed, _, _ = err.detail.partition(". ")  # the rest advises on a setting that nobody wrote
         choice = Choice(PACKAGED, f"auto chose the packaged encoder: {what_failed}")
-        embedder = load(PACKAGED, cache_dir=cache_dir, device=device, threads=threads)
+        embedder = load(PACKAGED, cache_dir=cache_dir, device=device, threads=threads, exact=exact)
     if stored is not None:
         check_space(embedder.space, stored)
     return embedder, choice

@@ -1,5 +1,7 @@
 """A CLIP folder -> a model that can be trusted: complete, finite, on its device, and scaling pictures with Pillow."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,8 @@ def device_of(setting: str) -> str:
 
 def load_clip(folder: Path, device: str) -> SentenceTransformer:
     """Load without network, in float32, and refuse a model that lacks an image tower or some of its weights."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # a server's log is no terminal, and this takes a tenth of a second
-    try:
-        model = SentenceTransformer(
-            str(folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32}
-        )
+    with quietly():
+        model = load_module(folder, device)
         if not model.supports("image"):
             raise ModelUnavailable(f"The model in {folder} reads no pictures, only texts. Choose a CLIP model.")
         part = tower_folder(folder)
@@ -46,12 +44,27 @@ def load_clip(folder: Path, device: str) -> SentenceTransformer:
         model[0].processor.image_processor = AutoImageProcessor.from_pretrained(
             part, backend="pil", local_files_only=True
         )
+    if not all(torch.isfinite(tensor.detach().sum()) for tensor in model.parameters()):
+        raise ModelUnavailable(damaged(str(folder)))
+    return model
+
+
+def load_module(folder: Path, device: str) -> SentenceTransformer:
+    """The folder as sentence-transformers reads it, ready to infer with, without any network."""
+    exact = {"dtype": torch.float32}
+    return SentenceTransformer(str(folder), device=device, local_files_only=True, model_kwargs=exact).eval()
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without transformers' progress bar: a server's log is no terminal, and loading takes a tenth of a second."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
-    if not all(torch.isfinite(tensor.detach().sum()) for tensor in model.parameters()):
-        raise ModelUnavailable(damaged(str(folder)))
-    return model.eval()
 
 
 def input_side(processor: Any) -> int:

@@ -48,10 +48,11 @@ _RECIPE: Final = b"clip 1"
 """Our own share in a vector (Pillow's bicubic scaling, float32). Count it up when that changes the vectors."""
 
 
-def missing_files(folder: Path) -> tuple[str, ...]:
+def missing_files(folder: Path, *, texts_only: bool = False) -> tuple[str, ...]:
     """What the loader would look for in vain, in words for the user; empty for a complete folder.
 
     A copy or download that was cut off leaves files out or empty; this finds that without reading the weights.
+    `texts_only`: the model need not read pictures.
     """
     try:
         part = tower_folder(folder)
@@ -59,7 +60,7 @@ def missing_files(folder: Path) -> tuple[str, ...]:
     except ValueError as err:
         return (str(err),)
     missing = [] if _is_filled(part / "config.json") else ["config.json"]
-    if not any(_is_filled(part / name) for name in PICTURE_CONFIGS):
+    if not texts_only and not any(_is_filled(part / name) for name in PICTURE_CONFIGS):
         missing.append(" or ".join(PICTURE_CONFIGS))
     if not any(_is_filled(part / name) for name in TOKENIZER_FILES):
         missing.append("tokenizer.json or vocab.json")
@@ -112,8 +113,10 @@ def wanted_names(names: list[str]) -> list[str]:
     would be several times the download. Safetensors wins, as it does in the loader.
     """
     weights = [name for name in names if _WEIGHT_NAME.fullmatch(Path(name).name)]
-    safe = [name for name in weights if ".safetensors" in name]
-    return [name for name in names if Path(name).name in _TOP_FILES] + (safe or weights)
+    # Per folder: of a model in several modules, one may have been saved before safetensors.
+    safe = {str(Path(name).parent) for name in weights if ".safetensors" in name}
+    wanted = [name for name in weights if ".safetensors" in name or str(Path(name).parent) not in safe]
+    return [name for name in names if Path(name).name in _TOP_FILES] + wanted
 
 
 def weight_names(names: list[str]) -> list[str]:

@@ -51,10 +51,10 @@ class Hub:
         self._cache_dir = cache_dir
         self._timeout_seconds = timeout_seconds
 
-    def cached_folder(self, repository: str) -> Path | None:
+    def cached_folder(self, repository: str, *, texts_only: bool = False) -> Path | None:
         """The snapshot of `repository` in the cache when it is complete; a half-downloaded one does not count."""
         folder = self._snapshot(repository)
-        return None if folder is None or missing_files(folder) else folder
+        return None if folder is None or missing_files(folder, texts_only=texts_only) else folder
 
     def half_copy(self, repository: str) -> str | None:
         """A clause that says what a broken download left in the cache; None when that is nothing, or the whole."""
@@ -66,18 +66,20 @@ class Hub:
         kept = Path(self._cache_dir or HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
         return found if any(path.is_file() for part in _PARTS for path in kept.glob(part)) else None
 
-    def locate(self, model: str) -> Path:
+    def locate(self, model: str, *, texts_only: bool = False) -> Path:
         """The complete folder of `model`, a path or a name: on disk, in the cache, or downloaded into it.
 
-        Raises `errors.ModelUnavailable` saying what is missing and what to do.
+        `texts_only`: it need not read pictures. Raises `errors.ModelUnavailable` saying what is missing and what to do.
         """
         folder = folder_of(model)
         if folder is None:
             repository = repository_of(model)
-            return self.cached_folder(repository) or self.download(repository)
+            cached = self.cached_folder(repository, texts_only=texts_only)
+            return cached or self.download(repository, texts_only=texts_only)
         if not folder.is_dir():
-            raise ModelUnavailable(f"There is no model folder {folder}. Correct the setting `model`.")
-        missing = missing_files(folder)
+            setting = "text_model" if texts_only else "model"
+            raise ModelUnavailable(f"There is no model folder {folder}. Correct the setting `{setting}`.")
+        missing = missing_files(folder, texts_only=texts_only)
         if missing:
             raise ModelUnavailable(
                 f"The model folder {folder} lacks {', '.join(missing)}: the copy was cut off, or the model reads no "
@@ -89,7 +91,7 @@ class Hub:
         """None when the hub can give `repository`, else a clause that says why not. Never longer than the timeout."""
         return self._ask(repository).refusal
 
-    def download(self, repository: str, folder: Path | None = None) -> Path:
+    def download(self, repository: str, folder: Path | None = None, *, texts_only: bool = False) -> Path:
         """Fetch into the cache, or into `folder`, what the loader needs of `repository` and return the folder.
 
         Raises `errors.ModelUnavailable`: within the timeout when the hub does not answer, later when a transfer fails.
@@ -108,7 +110,7 @@ class Hub:
                 )
         except Exception as err:  # the client's, its HTTP library's and the disk's errors share no class
             raise self._not_here(repository, f"its download failed ({brief(err)})") from err
-        missing = missing_files(Path(fetched))
+        missing = missing_files(Path(fetched), texts_only=texts_only)
         if missing:
             raise ModelUnavailable(
                 f"The repository {repository} is no CLIP model this system can load: it lacks {', '.join(missing)}."

@@ -144,3 +144,8 @@ class TestWantedNames:
     def test_weights_for_other_libraries_are_left(self) -> None:
         names = ["open_clip_model.safetensors", "onnx/model.onnx", "model.safetensors", "rust_model.ot"]
         assert wanted_names(names) == ["model.safetensors"]
+
+
+def test_each_module_of_a_model_has_its_own_kind_of_weights() -> None:
+    names = ["model.safetensors", "pytorch_model.bin", "2_Dense/pytorch_model.bin", "2_Dense/config.json"]
+    assert wanted_names(names) == ["2_Dense/config.json", "model.safetensors", "2_Dense/pytorch_model.bin"]
