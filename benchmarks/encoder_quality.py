@@ -8,8 +8,9 @@ it enters the encoder. The table has four parts:
 * words to pictures: P@10 and average precision of the ten category names against all pictures, by picture vectors only;
 * the honesty check: shoppers' phrasings as shipped, and again with every one of them (and the category names, in all
   their spellings) struck from the vocabulary, which shows what the encoder does with phrases nobody listed;
-* speed: pictures a second and the latency of one, also as ratios to the bare forward pass of the same run, because
-  other work on the machine changes the absolute numbers.
+* speed: the latency of one picture and of four at once, also as ratios to the bare forward pass of the same run,
+  because other work on the machine changes the absolute numbers; and pictures a second as the worker embeds them (two
+  threads, batches of 32), beside the same in float32.
 """
 
 import argparse
@@ -32,11 +33,13 @@ from backend.embedding.packaged import weights
 from backend.embedding.packaged.anchors import cached_anchors
 from backend.embedding.packaged.class_space import build_class_space
 from backend.embedding.packaged.encoder import PackagedEncoder
+from backend.embedding.packaged.fused import FusedTower
 from backend.embedding.packaged.network import load_tower
 from backend.embedding.packaged.recipe import RECIPE
 from backend.embedding.packaged.sentences import Sentences
 from backend.embedding.packaged.vocabulary import Vocabulary, load_vocabulary
 from backend.embedding.packaged.words import WordSide
+from backend.embedding.precision import fast_dtype
 from backend.imaging.limits import PictureLimits
 from backend.imaging.reader import PillowReader
 
@@ -224,18 +227,39 @@ def report_against(title: str, pictures: int, work: Callable[[], object], bare: 
     )
 
 
-def report_speed(encoder: PackagedEncoder, pictures: Sequence[Pixels]) -> None:
-    tower, _ = load_tower(weights.tower_file())
+def report_rates(encoders: Mapping[str, PackagedEncoder], pictures: Sequence[Pixels]) -> None:
+    """In turns; two threads with a batch each, as the worker has them."""
+
+    def embed_all(encoder: PackagedEncoder) -> object:
+        return list(pool.map(encoder.embed_images, [pictures, pictures]))
+
+    with ThreadPoolExecutor(2) as pool:
+        for encoder in encoders.values():
+            embed_all(encoder)
+        taken = np.array([[seconds_of(partial(embed_all, e)) for e in encoders.values()] for _ in range(8)])
+    rates, processor = 2 * len(pictures) / taken[:, :, 0], taken[:, :, 1] / (2 * len(pictures))
+    for column, name in enumerate(encoders):
+        print(
+            f"  two threads, batches of {len(pictures)}, {name}: median {np.median(rates[:, column]):5.1f}/s, best"
+            f" {rates[:, column].max():5.1f}/s; {np.median(processor[:, column]) * 1e3:.1f} ms of processor time each"
+        )
+
+
+def report_speed(encoder: PackagedEncoder, exact: PackagedEncoder, pictures: Sequence[Pixels]) -> None:
+    exact_tower, _ = load_tower(weights.tower_file())
+    tower = FusedTower(exact_tower.blocks, fast_dtype("cpu"), RECIPE.side)
 
     @torch.inference_mode()
     def bare(count: int) -> object:
         inputs = torch.zeros(count, 3, RECIPE.side, RECIPE.side).contiguous(memory_format=torch.channels_last)
         return tower(inputs)
 
-    print(f"\nspeed (torch threads: {torch.get_num_threads()}; decoded pictures, decoding not counted)")
+    encoder.embed_images(pictures[:1])
+    print(f"\nspeed ({encoder.how}; decoded pictures, decoding not counted)")
     for count in (1, 4):
         few = pictures[:count]
         report_against(f"{count} at once", count, partial(encoder.embed_images, few), partial(bare, count))
+    report_rates({"as shipped": encoder, "float32   ": exact}, pictures)
     encoder.embed_texts(["warm up"])
     texts = np.array([seconds_of(lambda: encoder.embed_texts(["red summer dress"]))[0] for _ in range(20)])
     print(f"  one text     median {np.median(texts) * 1e3:5.1f} ms, best {texts.min() * 1e3:5.1f} ms")
@@ -276,7 +300,8 @@ def main() -> None:
             catalog,
             each=False,
         )
-        report_speed(encoder, [decoded(path, encoder.picture_side) for path in catalog.paths[:16]])
+        exact = PackagedEncoder(Path(cache), threads=threads, exact=True)
+        report_speed(encoder, exact, [decoded(path, encoder.picture_side) for path in catalog.paths[:32]])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -17,12 +18,14 @@ from backend.embedding.packaged.anchors import cached_anchors
 from backend.embedding.packaged.class_space import ClassSpace, build_class_space
 from backend.embedding.packaged.colour import colour_settings
 from backend.embedding.packaged.colour_shades import COLOUR_WORDS
+from backend.embedding.packaged.fastest import fastest
 from backend.embedding.packaged.network import FeatureTower, load_tower
-from backend.embedding.packaged.pictures import PictureSide
+from backend.embedding.packaged.pictures import PictureSide, Tower
 from backend.embedding.packaged.recipe import RECIPE, Recipe
 from backend.embedding.packaged.sentences import Sentences
 from backend.embedding.packaged.vocabulary import data_text, load_vocabulary
 from backend.embedding.packaged.words import WordSide
+from backend.embedding.precision import fast_dtype
 from backend.ports import Space
 
 MODEL_NAME = "packaged"
@@ -49,12 +52,16 @@ class PackagedEncoder:
     the whole process; the default of one lets requests and a worker run side by side instead of waiting for each
     other's cores, and on busy machines it is far faster than two.
 
+    Computes in the processor's fastest type as long as the vectors stay those of float32 (`fastest`); `exact` is always
+    float32.
+
     Raises `errors.ModelUnavailable` when a package is missing or damaged: the constructor for what it can see, the
     first use for what only loading shows.
     """
 
-    def __init__(self, cache_dir: Path, threads: int = 1) -> None:
+    def __init__(self, cache_dir: Path, threads: int = 1, *, exact: bool = False) -> None:
         self._cache_dir, self._threads = cache_dir, threads
+        self._dtype = torch.float32 if exact else fast_dtype("cpu")
         self._space = Space(MODEL_NAME, RECIPE.dimension, fingerprint_of(weights.weight_hashes()))
         self._network = _Once(self._load_network)
         self._pictures = _Once(self._load_pictures)
@@ -72,8 +79,10 @@ class PackagedEncoder:
 
     @property
     def how(self) -> str:
-        """For people: device, type and threads."""
-        return f"cpu, float32, {self._threads} thread{'s' if self._threads > 1 else ''}"
+        """For people: device, type and threads; the type is known when the network is loaded."""
+        side = self._pictures.made
+        computes = "not loaded yet" if side is None else str(side.dtype).removeprefix("torch.")
+        return f"cpu, {computes}, {self._threads} thread{'s' if self._threads > 1 else ''}"
 
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
         """(n, 512) float32, unit rows, in order. A picture's vector does not depend on the others beside it."""
@@ -96,7 +105,7 @@ class PackagedEncoder:
 
     def _load_pictures(self) -> PictureSide:
         tower, classes = self._network()
-        return PictureSide(tower=tower, classes=classes, recipe=RECIPE)
+        return fastest(tower, partial(_picture_side, classes), self._dtype)
 
     def _load_words(self) -> WordSide:
         _, classes = self._network()
@@ -111,6 +120,10 @@ class PackagedEncoder:
             class_basis=classes.class_basis,
             recipe=RECIPE,
         )
+
+
+def _picture_side(classes: ClassSpace, tower: Tower) -> PictureSide:
+    return PictureSide(tower=tower, classes=classes, recipe=RECIPE)
 
 
 def fingerprint_of(weight_hashes: Mapping[str, str], recipe: Recipe = RECIPE) -> str:
@@ -135,10 +148,10 @@ class _Once(Generic[_T]):
     def __init__(self, make: Callable[[], _T]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._made: _T | None = None
+        self.made: _T | None = None
 
     def __call__(self) -> _T:
         with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
+            if self.made is None:
+                self.made = self._make()
+            return self.made

@@ -1,32 +1,63 @@
 """Pictures -> vectors: crop, look, name classes and colours, put together."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from backend.domain.picture import Pixels
 from backend.embedding.packaged.class_space import ClassSpace, Floats, unit_rows
 from backend.embedding.packaged.colour import colour_shares
 from backend.embedding.packaged.cropping import centre_square
-from backend.embedding.packaged.network import FeatureTower
 from backend.embedding.packaged.recipe import Recipe
+from backend.embedding.precision import check_pictures
 from backend.errors import ModelUnavailable
 
 _BATCH = 4
-"""Pictures per forward pass. The largest map of four takes 26 MB; beyond 32 MB glibc gives every map back to the
-kernel and gets it page by page again (mallopt(3), M_MMAP_THRESHOLD). Measured on two cores: 67 pictures/s in fours
-with no page fault, 58 in eights with 3,200 faults a picture, 37 in sixteens with 7,300."""
+"""Pictures per forward pass: enough to make the calls themselves cheap, and few enough for the blocks that glibc reuses.
+Measured in bfloat16 with two threads, milliseconds of processor time a picture: 16.7 in fours with no page fault, 17.1
+in eights, 20.3 in sixteens with 1,800 faults. `allocation.keep_freed_memory` takes the faults away (17.0, 16.9, 16.7),
+but nothing in fours, so it is not asked for here."""
+
+
+class Tower(Protocol):
+    """(n, 3, side, side) normalised pixels in float32 -> (n, channels, height, width) features in `dtype`."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        ...
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """No state is kept between calls."""
+        ...
 
 
 class PictureSide:
     """Pictures -> vectors. Keeps no state between calls, so threads need not wait for each other."""
 
-    def __init__(self, *, tower: FeatureTower, classes: ClassSpace, recipe: Recipe) -> None:
+    def __init__(self, *, tower: Tower, classes: ClassSpace, recipe: Recipe) -> None:
         self._tower, self._classes, self._recipe = tower, classes, recipe
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return self._tower.dtype
 
     def vectors(self, pictures: Sequence[Pixels]) -> Floats:
         """(n, dimension) unit rows: [ looks | classes | colours ]."""
+        try:
+            return self._rows(pictures)
+        except RuntimeError as err:  # torch's own word for having no memory
+            raise ModelUnavailable(f"The picture network failed: {err}") from err
+
+    def check_vectors(self) -> Floats:
+        """Of the fixed pictures that precision is judged by. Raises torch's own errors."""
+        return self._rows(check_pictures())
+
+    def _rows(self, pictures: Sequence[Pixels]) -> Floats:
         rows = np.empty((len(pictures), self._recipe.dimension), dtype=np.float32)
         for start in range(0, len(pictures), _BATCH):
             rows[start : start + _BATCH] = self._batch(pictures[start : start + _BATCH])
@@ -48,10 +79,7 @@ class PictureSide:
         """(n, side, side, 3) -> (n, 1280) features averaged over the picture, and (n, 9, 9) how much is where."""
         # NHWC in memory seen as NCHW is exactly torch's channels_last: nothing is copied but uint8 -> float.
         pixels = torch.from_numpy(squares).permute(0, 3, 1, 2)
-        try:
-            with torch.inference_mode():
-                normalised = (pixels.float() - self._recipe.pixel_mean) / self._recipe.pixel_scale
-                where = self._tower(normalised)
-                return where.mean(dim=(2, 3)).numpy(), where.mean(dim=1).numpy()
-        except RuntimeError as err:  # torch's own word for having no memory
-            raise ModelUnavailable(f"The picture network failed: {err}") from err
+        with torch.inference_mode():
+            normalised = (pixels.float() - self._recipe.pixel_mean) / self._recipe.pixel_scale
+            where = self._tower(normalised).float()  # before the means: they are sums of many
+            return where.mean(dim=(2, 3)).numpy(), where.mean(dim=1).numpy()

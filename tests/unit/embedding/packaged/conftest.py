@@ -37,3 +37,9 @@ def encoder_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def encoder(encoder_cache: Path) -> PackagedEncoder:
     """One encoder for the whole session, without a warm-up: loading takes seconds."""
     return PackagedEncoder(encoder_cache)
+
+
+@pytest.fixture(scope="session")
+def exact_encoder(encoder_cache: Path) -> PackagedEncoder:
+    """The same in float32 on every machine."""
+    return PackagedEncoder(encoder_cache, exact=True)

@@ -46,6 +46,22 @@ def test_texts_become_unit_rows_whatever_they_say(encoder: PackagedEncoder) -> N
     assert_unit_rows(encoder.embed_texts([*TEXTS, "dress " * 2000, "日本語", "\x00"]), len(TEXTS) + 3)
 
 
+def test_how_it_computes_is_known_once_the_network_is_loaded(encoder_cache: Path) -> None:
+    fresh = PackagedEncoder(encoder_cache, exact=True)
+    assert fresh.how == "cpu, not loaded yet, 1 thread"
+    fresh.embed_images(PICTURES[:1])
+    assert fresh.how == "cpu, float32, 1 thread"
+
+
+def test_a_processor_without_bfloat16_computes_in_float32(
+    exact_encoder: PackagedEncoder, encoder_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: False)
+    fresh = PackagedEncoder(encoder_cache)
+    assert np.array_equal(fresh.embed_images(PICTURES), exact_encoder.embed_images(PICTURES))
+    assert "float32" in fresh.how
+
+
 def test_nothing_in_is_nothing_out(encoder: PackagedEncoder) -> None:
     assert encoder.embed_images([]).shape == (0, 512)
     assert encoder.embed_texts([]).shape == (0, 512)

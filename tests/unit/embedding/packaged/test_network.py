@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from backend.embedding.packaged.network import _fused, _same_padding, load_tower
+from backend.embedding.packaged.network import _folded, load_tower, same_padding
 from backend.errors import ModelUnavailable
 
 
@@ -17,7 +17,7 @@ def test_folding_a_batch_normalisation_changes_nothing() -> None:
         norm.weight.uniform_(0.5, 2)
         norm.bias.uniform_(-1, 1)
     weights = {"c.weight": convolution.weight} | {f"n.{name}": value for name, value in norm.state_dict().items()}
-    weight, bias = _fused(weights, "c", "n")
+    weight, bias = _folded(weights, "c", "n")
     x = torch.rand(2, 3, 8, 8)
     assert torch.allclose(nn.functional.conv2d(x, weight, bias), norm(convolution(x)), atol=1e-5)
 
@@ -27,7 +27,7 @@ def test_folding_a_batch_normalisation_changes_nothing() -> None:
     [(260, 3, 2, (0, 1)), (65, 5, 2, (2, 2)), (33, 3, 2, (1, 1)), (9, 5, 1, (2, 2)), (9, 1, 1, (0, 0))],
 )
 def test_padding_is_tensorflows(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> None:
-    assert _same_padding(size, kernel, stride) == padding
+    assert same_padding(size, kernel, stride) == padding
 
 
 @pytest.mark.parametrize("contents", [b"", b"no weights", b"PK\x03\x04"])
