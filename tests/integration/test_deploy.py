@@ -71,6 +71,15 @@ def test_gunicorn_reads_its_configuration() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_what_gunicorn_reads_before_it_forks_loads_no_torch() -> None:
+    """Threads of torch do not survive a fork, and a forward pass in the child may wait for one for ever."""
+    code = (
+        "import runpy, sys; conf = runpy.run_path('deploy/gunicorn.conf.py'); import backend.api.wsgi;"
+        "sys.exit('torch' in sys.modules or conf['preload_app'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
 def test_a_worker_without_a_sign_of_life_is_unhealthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from workers import heartbeat
 
