@@ -16,7 +16,7 @@ from backend.embedding.precision import check_pictures
 from backend.errors import ModelUnavailable
 
 _BATCH = 4
-"""Pictures per forward pass: enough to make the calls themselves cheap, and few enough for the blocks that glibc reuses.
+"""Pictures per forward pass: enough to make the calls themselves cheap, few enough for the blocks that glibc reuses.
 Measured in bfloat16 with two threads, milliseconds of processor time a picture: 16.7 in fours with no page fault, 17.1
 in eights, 20.3 in sixteens with 1,800 faults. `allocation.keep_freed_memory` takes the faults away (17.0, 16.9, 16.7),
 but nothing in fours, so it is not asked for here."""
