@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,3 +81,26 @@ def test_a_processor_whose_settings_do_not_tell_what_it_does_is_found_out() -> N
             return super().__call__(Image.fromarray(255 - np.asarray(images)), **named)
 
     assert scaling_of(Inverting()) is None
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "clip_scaling.json"
+
+
+def scaled() -> list[list[float]]:
+    """Of each check picture, 48 numbers spread over the input of a ViT-B/32."""
+    from backend.embedding.precision import check_pictures
+
+    built = clip()
+    inputs = [ours(built, picture).ravel() for picture in check_pictures()]
+    return [[round(float(value), 5) for value in row[:: len(row) // 48][:48]] for row in inputs]
+
+
+def test_the_numbers_stay_what_they_are() -> None:
+    """Every vector depends on them. Whoever changes them on purpose counts up the recipe in `folder`, so that no index
+    mixes both, and writes this file anew: python -m tests.unit.embedding.test_scaling.
+    """
+    np.testing.assert_allclose(scaled(), json.loads(GOLDEN.read_text("utf-8")), atol=2e-5)
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(scaled()) + "\n", "utf-8")
