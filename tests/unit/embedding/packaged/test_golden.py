@@ -26,7 +26,7 @@ def test_vectors_computed_faster_stay_in_the_same_space(
 ) -> None:
     pictures = list(GALLERY.values())
     cosines = (encoder.embed_images(pictures) * exact_encoder.embed_images(pictures)).sum(axis=1)
-    assert cosines.min() > 0.998  # measured with bfloat16: .9993 at worst here, .998 among 473 photographs
+    assert cosines.min() > 0.998  # measured in bfloat16: .9993 at worst here, .9980 among 3,781 photographs
     assert encoder.space == exact_encoder.space
 
 
