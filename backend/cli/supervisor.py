@@ -23,8 +23,8 @@ _BROKER_START_SECONDS = 30.0  # 200,000 messages are read back in half a second;
 _SERVER_STOP_SECONDS = 40.0  # requests drain 10 s, then the batch in flight
 _WATCH_SECONDS = 0.1
 
-# By default torch's threads spin while they wait for each other, on cores that decoders and requests could use. Read when
-# torch is loaded, so it is set where the process is started.
+# By default torch's threads spin while they wait for each other, on cores that decoders and requests could use. Read
+# when torch is loaded, so it is set where the process is started.
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
@@ -99,7 +99,9 @@ class Supervisor:
                     self._stop.wait(pause)
                     if self._stop.is_set():
                         break
-                self._server = spawn([sys.executable, "-m", "workers.embedded"], environment=QUIET_THREADS | _quiet_hub())
+                self._server = spawn(
+                    [sys.executable, "-m", "workers.embedded"], environment=QUIET_THREADS | _quiet_hub()
+                )
                 started = time.monotonic()
             self._write_pids()
             self._stop.wait(_WATCH_SECONDS)

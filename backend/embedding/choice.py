@@ -135,7 +135,7 @@ def load(
         from backend.embedding.packaged.encoder import PackagedEncoder  # noqa: PLC0415 - see the docstring
 
         # One thread unless told otherwise: two on a busy machine of two cores ran at a fifth of the speed of one.
-        return PackagedEncoder(cache_dir=cache_dir, threads=threads or 1)
+        return PackagedEncoder(cache_dir=cache_dir, threads=threads or 1, exact=exact)
     (hub or Hub()).locate(model)  # before the import: a mistyped name should not cost seconds until it is refused
     from backend.embedding.clip import ClipEncoder  # noqa: PLC0415 - see the docstring
 
