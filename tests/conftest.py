@@ -1,8 +1,28 @@
-"""For all tests: what was skipped is said once per reason, with its count."""
+"""For all tests: real servers over a small CLIP, and what was skipped is said once per reason, with its count."""
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.fakes.tiny_clip import save_tiny_clip
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that makes servers start quickly where meaning does not matter."""
+    return save_tiny_clip(tmp_path_factory.mktemp("clip") / "tiny")
+
+
+@pytest.fixture
+def installation(tmp_path: Path, tiny_clip: Path) -> Iterator[Installation]:
+    """A server of its own, to be killed; not started yet."""
+    installation = Installation(tmp_path / "data", SHELFSIGHT_MODEL=str(tiny_clip))
+    yield installation
+    if installation._process is not None:
+        installation.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

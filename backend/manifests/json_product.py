@@ -1,20 +1,18 @@
 """A product as a JSON object: the fields of the API's `PUT` body and `product_id`."""
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from backend.domain.importing import PictureRef
 from backend.domain.product_facts import FACTS, shown
+from backend.domain.strict_json import strict_value
 from backend.errors import FieldError, InvalidField, InvalidInput, InvalidJsonLines, UnknownField
 from backend.manifests.draft import Draft, picture_ref, reason_of
 from backend.manifests.template import ATTRIBUTE_PREFIX
 
 _FIELDS = ("product_id", "images", *FACTS)
 _PICTURE_KEYS = ("url", "data", "image_id")
-_MAX_PARTS = 1_000_000  # commas and brackets: small values take 20 times their bytes in memory
 
 Text = tuple[int, bytes | InvalidInput]
 """Where an object begins, and its bytes or why they could not be had."""
@@ -60,17 +58,9 @@ class JsonProducts:
 
 
 def json_object(text: bytes) -> dict[str, Any]:
-    """RFC 8259 JSON, strictly, as everywhere here: UTF-8, each name once, no NaN, no number beyond a double."""
-    if sum(text.count(mark) for mark in (b",", b"{", b"[")) > _MAX_PARTS:
-        raise InvalidJsonLines(f"more than {_MAX_PARTS} values")
+    """See `backend.domain.strict_json`. Raises `InvalidJsonLines`."""
     try:
-        value = json.loads(
-            text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique_names
-        )
-    except UnicodeDecodeError as err:
-        raise InvalidJsonLines("not UTF-8") from err
-    except RecursionError as err:
-        raise InvalidJsonLines("nested too deeply") from err
+        value = strict_value(text)
     except ValueError as err:
         raise InvalidJsonLines(f"not JSON: {shown(str(err))}") from err
     if not isinstance(value, dict):
@@ -105,21 +95,3 @@ def _picture(where: str, value: object) -> PictureRef:
         if key in _PICTURE_KEYS and isinstance(text, str) and text:
             return PictureRef(**{key: text})
     raise InvalidField(f"{where}: a name, or an object with one of {', '.join(_PICTURE_KEYS)}", field=where)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is beyond the range of a double")
-    return number
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object names a field twice")
-    return found

@@ -1,19 +1,14 @@
 """Reading request bodies strictly: what is not understood is refused with its field, never ignored."""
 
-import json
-import math
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backend.domain.product_facts import shown
+from backend.domain.strict_json import strict_value
 from backend.errors import FieldError, InvalidField, InvalidInput, InvalidJson, MissingBody, UnknownField
 
-_MAX_PARTS = (
-    1_000_000  # commas and brackets, as in a row of an import: small values take 20 times their bytes in memory
-)
-_MAX_NAMES = 1_000  # of one object, which has 64 attributes at most: every name nobody knows is an error of its own
 _ERRORS_LISTED = 100  # a person mends the first few; a hundred thousand would be an answer of 20 MB
 _ERRORS_TOLD = 10  # in the one sentence of `detail`
 
@@ -38,17 +33,9 @@ def parse(model: type[Model], data: bytes) -> Model:
 
 
 def json_value(data: bytes) -> object:
-    """RFC 8259 JSON, strictly: UTF-8, each name once per object, no NaN, no Infinity, no number beyond a double."""
-    if sum(data.count(mark) for mark in (b",", b"{", b"[")) > _MAX_PARTS:
-        raise InvalidJson(f"the body has more than {_MAX_PARTS} values")
+    """See `backend.domain.strict_json`. Raises `InvalidJson`."""
     try:
-        return json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique_names
-        )
-    except UnicodeDecodeError as err:
-        raise InvalidJson("the body is not UTF-8") from err
-    except RecursionError as err:
-        raise InvalidJson("the body is nested too deeply") from err
+        return strict_value(data)
     except ValueError as err:
         raise InvalidJson(f"the body is not JSON: {err}") from err
 
@@ -71,23 +58,3 @@ def invalid(err: ValidationError) -> InvalidInput:
 def _sentence(found: Sequence[FieldError], count: int) -> str:
     told = [f"{item.field}: {item.message}" for item in found[:_ERRORS_TOLD]]
     return "; ".join(told if count <= _ERRORS_TOLD else [*told, f"and {count - _ERRORS_TOLD} more"])
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is beyond the range of a double")
-    return number
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > _MAX_NAMES:
-        raise ValueError(f"an object has more than {_MAX_NAMES} fields")
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object names a field twice")
-    return found
