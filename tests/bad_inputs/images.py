@@ -15,6 +15,11 @@ def sixteen_bit_bomb(side: int = 9_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(pictures.chunk(*part) for part in parts)
 
 
+def profile_bomb() -> bytes:
+    """A hundred colour profiles, each a megabyte of zeros in a kilobyte."""
+    return pictures.png_with(pictures.png(), *[(b"iCCP", b"x\0\0" + zlib.compress(bytes(1_000_000)))] * 100)
+
+
 def _bad_picture(data: Callable[[], bytes], status: int, code: str, name: str) -> list[Case]:
     """The same picture as an upload and as a query."""
     return [
@@ -53,6 +58,7 @@ PICTURES = [
     ),
     *_bad_picture(pictures.many_chunks_png, 422, "image_undecodable", "a PNG of 10,000 chunks"),
     *_bad_picture(pictures.tiff_of_many_strips, 422, "image_undecodable", "a TIFF of half a million strips"),
+    *_bad_picture(profile_bomb, 422, "image_undecodable", "a PNG of 100 profiles of a megabyte each"),
     Case(
         "17 pictures", lambda: put({}, *[pictures.jpeg(seed=n) for n in range(17)]), 400, "too_many_pictures", "images"
     ),

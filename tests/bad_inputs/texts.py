@@ -24,6 +24,13 @@ def _feed(body: str, head: str = "") -> str:
 
 
 TEXTS = [
+    Case(
+        "a row with an attribute of 400 digits",
+        _rows(_good(attributes={"a": 10**400})),
+        202,
+        "invalid_field",
+        where="row",
+    ),
     Case("a JSON import that is no array", import_of('{"product_id": "bad-1"}', JSON), 422, "json_row_invalid"),
     Case("a JSON import that is a word", import_of("nope", JSON), 422, "json_row_invalid"),
     Case("a JSON import in UTF-16", import_of("[]".encode("utf-16"), JSON), 422, "json_row_invalid"),
