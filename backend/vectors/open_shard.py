@@ -108,9 +108,10 @@ class OpenShard:
                 self._note(replace(self._sidecar, points=self.size()), durable=False)
 
     def flush(self) -> None:
-        """Make everything written so far survive a loss of power."""
+        """Make everything written so far survive a loss of power. A disk that has nothing to write is left alone."""
         with self._exclusively():
-            self._flush()
+            if self._unflushed:
+                self._flush()
 
     def close(self) -> None:
         """Flush and let go. Nothing happens the second time, nor in a forked child, whose shard it is not."""
