@@ -13,6 +13,7 @@ from backend.domain.work import Claim, Fetching, Remembered, Work
 from backend.errors import ImageNotFound, ShelfsightError, Unavailable, UnfetchablePicture, UnreadableImage
 from backend.ports import BlobStore, Catalog, Clock, Doorbell, FetchMemory, Ledger, PictureFetcher, PictureReader
 from backend.usecases.crew import Crew
+from backend.usecases.ring_for_what_waits import ring_for_what_waits
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +57,7 @@ class FetchPictures:
             if len(claims) == PRODUCTS_PER_BATCH:
                 self.doorbell.ring(Work.FETCH)
             self._handle(claims)
-        self.doorbell.ring(Work.UPLOADS)
-        self.doorbell.ring(Work.IMPORTS)
-        if self.ledger.waiting(Work.FETCH):
-            self.doorbell.ring(Work.FETCH)
+        ring_for_what_waits(self.ledger, self.doorbell)
         return len(claims)
 
     def _handle(self, claims: Sequence[Claim]) -> None:

@@ -18,6 +18,7 @@ from backend.errors import PictureMissing, ShelfsightError, Unavailable
 from backend.ports import Catalog, Doorbell, Ledger, Point, Tombstone, VectorStore
 from backend.usecases.crew import Crew
 from backend.usecases.embed_pictures import Embedded, EmbedPictures
+from backend.usecases.ring_for_what_waits import ring_for_what_waits
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +57,8 @@ class ReconcileProducts:
                 outcomes = [replace(outcome, reused=0) for outcome in outcomes]
             self.ledger.settle([*outcomes, *given_up])
             self.ledger.release(moved_on)
-        self._ring_for_what_waits()
+        ring_for_what_waits(self.ledger, self.doorbell)
         return len(outcomes) + len(given_up)
-
-    def _ring_for_what_waits(self) -> None:
-        """What was left out of this batch, and what changed while it was worked on, which may wait for other work now:
-        the bell that was rung for it then found it held.
-        """
-        for work in Work:
-            if self.ledger.waiting(work):
-                self.doorbell.ring(work)
 
     def _outcomes(self, claims: Sequence[Claim]) -> tuple[list[Outcome], list[Claim]]:
         """All claims together; when that fails in an unforeseen way, one by one, so that only the culprit fails."""

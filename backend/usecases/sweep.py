@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from backend.domain.work import Work
 from backend.ports import Doorbell, Jobs, Ledger, VectorStore
+from backend.usecases.ring_for_what_waits import ring_for_what_waits
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,7 @@ class Sweep:
     def __call__(self) -> None:
         """Raises `Unavailable` when a part is down; the next sweep does what this one could not."""
         self.ledger.return_leases()
-        for work in Work:
-            if self.ledger.waiting(work):
-                self.doorbell.ring(work)
+        ring_for_what_waits(self.ledger, self.doorbell)
         if self.jobs.imports_due():
             self.doorbell.ring_imports()
         self.vectors.flush()
