@@ -14,6 +14,7 @@ Everything is measured in turns within the run and printed as ratios: other work
 
 import argparse
 import io
+import os
 import statistics
 import tempfile
 import threading
@@ -22,20 +23,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from backend.cli.supervisor import QUIET_THREADS
 from backend.domain.picture import Pixels, Vectors
 from backend.imaging.limits import PictureLimits
 from backend.imaging.reader import PillowReader
 from backend.ports import Embedder
 from benchmarks.clip_weights import SHAPE, save_clip_of_real_size
 from benchmarks.encoder_quality import CLOTHING
+from benchmarks.plain_clip import BATCH, PlainClip
 
 SIDE = 1_000
-BATCH = 32
 THREADS = 2
 ROUNDS = 3
 CALLERS = (1, 2, 4, 8)
@@ -50,11 +51,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long callers ask, per number of callers")
     parser.add_argument("--only", choices=("clip", "packaged"), help="one of the two")
     given = parser.parse_args()
+    os.environ.update(QUIET_THREADS)  # before torch is loaded, as for the server
     files = photographs(given.pictures)
     print(f"{len(files)} JPEGs, long side {SIDE} px, {sum(map(len, files)) / len(files) / 1e3:.0f} kB each")
     with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
         if given.only != "packaged":
-            report_clip(given.model or save_clip_of_real_size(Path(scratch) / "clip"), files, given.seconds)
+            model = given.model or save_clip_of_real_size(Path(scratch) / "clip")
+            report_clip(model, files, given.seconds, Path(scratch))
         if given.only != "clip":
             report_packaged(Path(scratch), files, given.seconds)
 
@@ -84,58 +87,49 @@ def _as_jpeg(picture: Image.Image) -> bytes:
 # --- CLIP -------------------------------------------------------------------------------------------------------------
 
 
-def report_clip(folder: Path, files: Sequence[bytes], seconds: float) -> None:
+def report_clip(folder: Path, files: Sequence[bytes], seconds: float, scratch: Path) -> None:
     import torch
-    from sentence_transformers import SentenceTransformer
 
     from backend.embedding.clip import ClipEncoder
 
     ours = ClipEncoder(str(folder))
     print(f"\n{SHAPE if folder.name == 'clip' else folder.name}: {ours.how}")
-    theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    theirs = PlainClip(folder, scratch / "pictures", files)
     towers = ours._towers  # noqa: SLF001 - the stages are not for callers
     scaling = towers._scaling  # noqa: SLF001
     assert scaling is not None
     pictures = [decoded(data, ours) for data in files[:BATCH]]
     squares = [towers.prepared(picture) for picture in pictures]
 
-    def encode() -> Vectors:
-        opened: list[Any] = [Image.open(io.BytesIO(data)) for data in files]
-        vectors: Vectors = theirs.encode(opened, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
-        return vectors
-
     def forward() -> None:
         with torch.inference_mode():
-            pixels = scaling.normalised(squares, towers.dtype, "cpu")
+            pixels = scaling.normalised(squares, towers.way.dtype, "cpu")
             for _ in range(len(files) // BATCH):
                 towers._forward({"pixel_values": pixels, "modality": "image"})  # noqa: SLF001
 
     rates = compare(
         {
-            "sentence-transformers": (encode, len(files)),
+            "sentence-transformers": (theirs.encode_all, len(files)),
             "ours": (lambda: embedded(ours, files), len(files)),
             "forward pass alone": (forward, len(files) // BATCH * BATCH),
         }
     )
     print(f"  ours {rates['ours'] / rates['sentence-transformers']:.2f} x sentence-transformers")
     print(f"  ours {rates['ours'] / rates['forward pass alone']:.2f} of the forward pass alone")
-    cosines = np.einsum("nd,nd->n", encode(), embedded(ours, files))
-    print(f"  cosine to sentence-transformers: mean {cosines.mean():.4f}, least {cosines.min():.4f}")
     report_stages(
         {
             "decode": lambda: [decoded(data, ours) for data in files[:BATCH]],
             "scale": lambda: [towers.prepared(picture) for picture in pictures],
-            "normalise": lambda: scaling.normalised(squares, towers.dtype, "cpu"),
+            "normalise": lambda: scaling.normalised(squares, towers.way.dtype, "cpu"),
             "forward": lambda: towers.pictures(squares),
         }
     )
 
-    def encode_one(data: bytes) -> object:
-        return theirs.encode([Image.open(io.BytesIO(data))], show_progress_bar=False)
-
-    alone_theirs = [elapsed(partial(encode_one, data)) for data in files[:20]]
+    alone_theirs = [elapsed(partial(theirs.encode_one, number)) for number in range(20)]
     report_callers(ours, files, seconds, single=lambda data: towers.pictures([towers.prepared(decoded(data, ours))]))
     print(f"  one picture by sentence-transformers: p50 {statistics.median(alone_theirs) * 1e3:.0f} ms")
+    cosines = np.einsum("nd,nd->n", theirs.end(), embedded(ours, files))
+    print(f"  cosine to sentence-transformers: mean {cosines.mean():.4f}, least {cosines.min():.4f}")
 
 
 # --- the packaged encoder ---------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +16,7 @@ from backend.domain.picture import Pixels, Vectors
 from backend.embedding.allocation import keep_freed_memory
 from backend.embedding.clip_loading import damaged, device_of, input_side, load_clip, query_prompt, text_processing
 from backend.embedding.folder import fingerprint_of
+from backend.embedding.fused_linear import fuse
 from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
 from backend.embedding.precision import CHECK_TEXTS, agrees, check_pictures, fast_dtype
@@ -64,7 +67,7 @@ class ClipEncoder:
         folder = (hub or Hub()).locate(model)
         try:
             self._device = device_of(device)
-            self._towers = _Towers(load_clip(folder, self._device), self._device, torch.float32)
+            self._towers = _Towers(load_clip(folder, self._device), self._device)
             dimension = self._checked_dimension(model)
             if not exact:
                 self._towers = self._fastest(folder)
@@ -92,9 +95,8 @@ class ClipEncoder:
     @property
     def how(self) -> str:
         """For people: device, type, threads and pictures per pass."""
-        name = str(self._towers.dtype).removeprefix("torch.")
         threads = f", {torch.get_num_threads()} threads" if self._device == "cpu" else ""
-        return f"{self._device}, {name}{threads}, {self._pictures.largest} pictures at once"
+        return f"{self._device}, {self._towers.way}{threads}, {self._pictures.largest} pictures at once"
 
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
         """(n, dimension) float32, unit rows, in order."""
@@ -111,15 +113,14 @@ class ClipEncoder:
         return np.zeros((0, self._space.dimension), np.float32)
 
     def _fastest(self, folder: Path) -> "_Towers":
-        """In the device's fastest type, if the vectors allow it."""
-        dtype = fast_dtype(self._device)
-        if dtype is torch.float32:
-            return self._towers
+        """The first of the faster ways that gives the vectors of float32, else float32 as it is."""
         exact = self._towers.check_vectors()
-        fast = self._towers.converted(dtype)
-        if agrees(fast.check_vectors, exact, f"computing in {str(dtype).removeprefix('torch.')}"):
-            return fast
-        return _Towers(load_clip(folder, self._device), self._device, torch.float32)  # the exact weights were given up
+        towers = self._towers
+        for way in _ways(self._device):
+            if agrees(partial(towers.check_vectors_by, way), exact, f"CLIP in {way}"):
+                return towers
+            towers = _Towers(load_clip(folder, self._device), self._device)  # the exact weights were given up for it
+        return towers
 
     def _checked_dimension(self, model: str) -> int:
         """Embed one picture and one text: the only proof that both towers work and meet in one space."""
@@ -144,27 +145,52 @@ class ClipEncoder:
             self._towers.pictures([picture] * count)
             return time.perf_counter() - began
 
-        key = machine_key(self._device, self._towers.dtype, torch.get_num_threads(), self._space.fingerprint)
+        key = machine_key(self._device, self._towers.way, torch.get_num_threads(), self._space.fingerprint)
         file = None if cache_dir is None else cache_dir / "passes.json"
         return tuned_batch(key, seconds_of, SIZES[self._device], file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the model computes."""
+
+    dtype: torch.dtype
+    fused: bool
+
+    def __str__(self) -> str:
+        return str(self.dtype).removeprefix("torch.") + (", fused layers" if self.fused else "")
+
+
+_EXACT: Final = _Way(torch.float32, fused=False)
+
+
+def _ways(device: str) -> list[_Way]:
+    """Those that may be faster than `_EXACT`, the fastest first."""
+    dtype = fast_dtype(device)
+    fused = [_Way(dtype, fused=True)] if device == "cpu" else []
+    return [way for way in (*fused, _Way(dtype, fused=False)) if way != _EXACT]
 
 
 class _Towers:
     """The model on its device: prepared pictures or texts -> unit rows."""
 
-    def __init__(self, model: SentenceTransformer, device: str, dtype: torch.dtype) -> None:
+    def __init__(self, model: SentenceTransformer, device: str) -> None:
         self._model = model
         self._device = device
-        self.dtype = dtype
+        self.way = _EXACT
         self._processor = model[0].processor.image_processor
         self._scaling: Scaling | None = scaling_of(self._processor)
         self._processing = text_processing(model)
         self._prompt = query_prompt(model)
         self.side = input_side(self._processor)
 
-    def converted(self, dtype: torch.dtype) -> "_Towers":
-        """The same weights in another type. This one cannot be used afterwards: there is memory for one."""
-        return _Towers(self._model.to(dtype), self._device, dtype)
+    def check_vectors_by(self, way: _Way) -> Vectors:
+        """Compute that way from now on; there is no way back, for there is memory for one set of weights."""
+        if way.fused:
+            fuse(self._model, way.dtype)
+        self._model.to(way.dtype)
+        self.way = way
+        return self.check_vectors()
 
     def prepared(self, picture: Pixels) -> Pixels:
         """As `pictures` wants it: everything that can be done to a picture by itself."""
@@ -173,7 +199,7 @@ class _Towers:
     def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
         """(n, dimension) unit rows of at least one prepared picture."""
         if self._scaling is not None:
-            pixels = self._scaling.normalised(prepared, self.dtype, self._device)
+            pixels = self._scaling.normalised(prepared, self.way.dtype, self._device)
             return self._forward({"pixel_values": pixels, "modality": "image"})
         # Pillow images rather than arrays: for an array the library has to guess which axis holds the colours.
         return self._processed([{"image": Image.fromarray(picture)} for picture in prepared])
@@ -199,7 +225,7 @@ class _Towers:
         )
 
     def _fitted(self, value: torch.Tensor) -> torch.Tensor:
-        return value.to(self._device, self.dtype if value.is_floating_point() else None)
+        return value.to(self._device, self.way.dtype if value.is_floating_point() else None)
 
     def _forward(self, features: dict[str, Any]) -> Vectors:
         with torch.inference_mode():

@@ -169,7 +169,7 @@ class TestPrecision:
         return load(str(clip_folder), device="cpu", exact=False)
 
     def test_half_the_bits_give_the_same_vectors(self, fast: ClipEncoder, encoder: ClipEncoder) -> None:
-        assert "bfloat16" in fast.how
+        assert "bfloat16, fused layers" in fast.how
         for ours, theirs in (
             (fast.embed_images(pictures()), encoder.embed_images(pictures())),
             (fast.embed_texts(TEXTS), encoder.embed_texts(TEXTS)),
@@ -190,6 +190,29 @@ class TestPrecision:
         np.testing.assert_array_equal(careful.embed_images(pictures()), encoder.embed_images(pictures()))
         assert "changes vectors here" in caplog.text
         assert "float32 is used instead" in caplog.text
+
+    def test_without_fused_layers_the_plain_ones_are_tried(
+        self, clip_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        import torch
+
+        def missing(*_: object) -> None:
+            raise RuntimeError("this torch has no oneDNN operation")
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
+        monkeypatch.setattr("backend.embedding.clip.fuse", missing)
+        assert "bfloat16, " in load(str(clip_folder), device="cpu", exact=False).how
+        assert "no oneDNN operation" in caplog.text
+
+    def test_float32_is_fused_too_where_nothing_is_faster(
+        self, clip_folder: Path, encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.float32)
+        fused = load(str(clip_folder), device="cpu", exact=False)
+        assert "float32, fused layers" in fused.how
+        np.testing.assert_allclose(fused.embed_images(pictures()), encoder.embed_images(pictures()), atol=1e-5)
 
 
 class TestTexts:

@@ -1,0 +1,61 @@
+"""Fused layers compute what the plain ones do."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+
+from backend.embedding.fused_linear import FusedLinear, fuse
+
+pytestmark = pytest.mark.slow  # importing transformers
+
+
+class FeedForward(nn.Module):
+    """As CLIP and SigLIP name its parts."""
+
+    def __init__(self, activation: str) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(32, 64), nn.Linear(64, 32)
+        self.activation_fn = ACT2FN[activation]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.fc2(self.activation_fn(self.fc1(x)))
+        return result
+
+
+@pytest.fixture
+def x() -> torch.Tensor:
+    return torch.randn(2, 7, 32, generator=torch.Generator().manual_seed(0)) * 3
+
+
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu", "gelu_pytorch_tanh", "relu"])
+def test_a_feed_forward_block_gives_the_same(activation: str, x: torch.Tensor) -> None:
+    plain = FeedForward(activation).eval()
+    fused = copy.deepcopy(plain)
+    fuse(fused, torch.float32)
+    assert isinstance(fused.fc1, FusedLinear)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+def test_layers_alone_and_without_a_bias_give_the_same(x: torch.Tensor) -> None:
+    plain = nn.Sequential(nn.Linear(32, 16, bias=False), nn.LayerNorm(16), nn.Linear(16, 8)).eval()
+    fused = copy.deepcopy(plain)
+    fuse(fused, torch.float32)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+def test_a_layer_that_others_reach_into_is_left_as_it_is() -> None:
+    """torch's attention takes its output layer's weights itself."""
+    attention = nn.MultiheadAttention(32, 4)
+    fuse(attention, torch.float32)
+    assert not isinstance(attention.out_proj, FusedLinear)
+
+
+def test_a_torch_without_the_operations_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    with pytest.raises(RuntimeError, match="this torch has no oneDNN operation"):
+        fuse(nn.Sequential(nn.Linear(4, 4)), torch.float32)
