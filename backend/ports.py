@@ -322,7 +322,8 @@ class Ledger(Protocol):
 
         Merchants share a batch by their weights; of one merchant, uploads come before imports, then the oldest first.
         A product whose earlier lease was never settled (its worker may have died of it) is claimed alone. One that used
-        up its attempts is settled here as failed with `poison`.
+        up its attempts is settled here as failed with `poison`, and is due for new facts then, with its code: the
+        index is to be cleared of it.
         """
         ...
 

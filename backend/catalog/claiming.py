@@ -168,7 +168,7 @@ def _merchants() -> Select[Any]:
 _MERCHANTS = _merchants()
 
 _FIRST = (
-    select(_p.merchant, _p.product_id, _p.version, _p.attempts, _p.fetches)
+    select(_p.merchant, _p.product_id, _p.version, _p.attempts, _p.fetches, _p.code, _p.deleted)
     .where(_WAITS, _p.merchant == bindparam("of_merchant"), _p.attempts <= bindparam("most_attempts"))
     .order_by(_p.due_at, _p.product_id)
     .limit(bindparam("most"))

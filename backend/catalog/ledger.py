@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    RowMapping,
     Select,
     Table,
     bindparam,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from backend.catalog.claiming import Rows, lease_rows, merchants_waiting, next_batch
 from backend.catalog.engine import LeaseClock, reading, writing
 from backend.catalog.lanes import Lane
-from backend.catalog.rebuilding import make_all_due, make_due_since
+from backend.catalog.rebuilding import make_all_due, make_clearable, make_due_since
 from backend.catalog.rows import in_parts, named, picture_of
 from backend.catalog.settling import record_fetched, settle_claims
 from backend.catalog.tables import DUE, UNREAD_IMPORT, jobs, pictures, products
@@ -66,6 +67,9 @@ class SqlLedger:
                 lost = [row for row in rows if row["attempts"] >= self._max_attempts]
                 outcomes = [_loss(connection, claim) for claim in lease_rows(connection, lost, until)]
                 settle_claims(connection, outcomes, self._clock())
+                # Once: what ends its worker even so stays as it is.
+                clearable = [row for row in lost if not (row["code"] or row["deleted"])]
+                make_clearable(connection, [_key(row) for row in clearable], self._clock())
                 return bool(lost)
 
             rows = next_batch(connection, work, limit, now, self._weights, set_aside)
@@ -177,6 +181,10 @@ _RELEASE = (
 _RELEASE_LAST = _RELEASE.values(
     due_at=case((products.c.fetches == 0, bindparam("now", type_=products.c.due_at.type)), else_=products.c.due_at)
 )
+
+
+def _key(row: RowMapping) -> ProductKey:
+    return ProductKey(row["merchant"], row["product_id"])
 
 
 def _in_order(claims: Sequence[Claim]) -> list[Claim]:

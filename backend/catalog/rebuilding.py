@@ -1,12 +1,16 @@
 """Make due what an index does not hold: all of it (it is new, or lost a part), or what was written to it last."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, case, exists, literal, text, update
 
 from backend.catalog.lanes import Lane
+from backend.catalog.rows import in_parts, named
 from backend.catalog.tables import DUE, GONE_BUT_INDEXED, LIVE, UtcTime, pictures, products
 from backend.domain.picture import PictureState
+from backend.domain.product import ProductKey
+from backend.errors import Poison
 
 _UNJUDGED = {"code": None, "detail": None, "lease": None, "lease_until": None, "attempts": 0}
 
@@ -47,7 +51,18 @@ def make_due_since(connection: Connection, moment: datetime, now: datetime) -> i
     lane = case((LIVE, Lane.UPLOAD.value), else_=Lane.FACTS.value)
     settled = (products.c.indexed_at >= moment) & ~DUE
     due = {"indexed_version": 0, "due_at": now, "lane": lane, **_UNJUDGED}
-    return connection.execute(update(products).where(settled).values(**due)).rowcount
+    # What was set aside is cleared from the index again, and not tried.
+    kept = {name: case((products.c.code == Poison.code, products.c[name]), else_=None) for name in ("code", "detail")}
+    return connection.execute(update(products).where(settled).values(**due | kept)).rowcount
+
+
+def make_clearable(connection: Connection, keys: Sequence[ProductKey], now: datetime) -> None:
+    """Products that were just set aside become due for new facts alone: a worker takes out of the index what those that
+    ended, or an earlier version, left there.
+    """
+    due = {"indexed_version": products.c.version - 1, "lane": Lane.FACTS.value, "due_at": now}
+    for part in in_parts(keys):
+        connection.execute(update(products).where(named(products, part)).values(**due))
 
 
 def _keep_others_out(connection: Connection) -> None:

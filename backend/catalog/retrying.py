@@ -36,7 +36,7 @@ def _retry(connection: Connection, job_id: str, items: Sequence[RowMapping], now
         key_of(item): item["row"]
         for item in items
         if (row := rows.get(key_of(item))) is not None
-        and (row["version"], row["indexed_version"]) == (item["version"], item["version"])
+        and row["version"] == item["version"]
         and row["code"] is not None
         and not row["deleted"]
     }

@@ -223,8 +223,9 @@ LIVE: ColumnElement[bool] = ~products.c.deleted
 FAILED: ColumnElement[bool] = products.c.code.is_not(None)
 # IS where LIVE has "=": for SQLite that is another condition, so it cannot take the index of all live products for it.
 _NOT_DELETED: ColumnElement[bool] = products.c.deleted.is_(False)
-PENDING_PRODUCT: ColumnElement[bool] = _NOT_DELETED & DUE
-FAILED_PRODUCT: ColumnElement[bool] = _NOT_DELETED & ~DUE & FAILED
+# One that is due and has a code was set aside, and the index is still to be cleared of it.
+PENDING_PRODUCT: ColumnElement[bool] = _NOT_DELETED & DUE & ~FAILED
+FAILED_PRODUCT: ColumnElement[bool] = _NOT_DELETED & FAILED
 # A delete that was given up is still to be hidden from searches: the index may hold the product.
 GONE_BUT_INDEXED: ColumnElement[bool] = products.c.deleted & (DUE | FAILED)
 SEARCHABLE_PICTURE: ColumnElement[bool] = pictures.c.state == literal_column(f"'{PictureState.SEARCHABLE}'", Text)

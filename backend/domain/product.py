@@ -65,10 +65,12 @@ class ProductRecord:
 
     @property
     def state(self) -> ProductState:
-        """`pending` while the index is behind, then `failed` when a code was left, else `searchable`."""
-        if self.indexed_version < self.version:
-            return ProductState.PENDING
-        return ProductState.FAILED if self.code else ProductState.SEARCHABLE
+        """`failed` when a code was left, also while the index is still to be cleared of it; else `pending` while the
+        index is behind, else `searchable`.
+        """
+        if self.code:
+            return ProductState.FAILED
+        return ProductState.PENDING if self.indexed_version < self.version else ProductState.SEARCHABLE
 
 
 def ancestors_of(category: str) -> tuple[str, ...]:

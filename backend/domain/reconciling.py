@@ -22,8 +22,10 @@ class Plan:
 
 
 def plan_of(record: ProductRecord, indexed: Collection[str]) -> Plan:
-    """Compare a row with the content hashes the index holds for it. A deleted product keeps nothing."""
-    wanted = () if record.deleted else wanted_hashes(record)
+    """Compare a row with the content hashes the index holds for it. A deleted product keeps nothing, nor does one that
+    was set aside: its last worker may have written to the index before it ended.
+    """
+    wanted = () if record.deleted or record.code else wanted_hashes(record)
     return Plan(
         add=tuple(item for item in wanted if item not in indexed),
         keep=tuple(item for item in wanted if item in indexed),

@@ -150,6 +150,8 @@ def _outcomes(due: Sequence[Due], plans: Mapping[ProductKey, Plan], embedded: Em
 def _outcome(claim: Claim, record: ProductRecord, embedded: Embedded) -> Outcome:
     if record.deleted:
         return Outcome(claim)
+    if record.code:  # set aside before: the index was to be cleared of it
+        return Outcome(claim, record.pictures, code=record.code, detail=record.detail)
     pictures = tuple(_judged(picture, embedded) for picture in record.pictures)
     if any(picture.state is PictureState.SEARCHABLE for picture in pictures):
         return Outcome(claim, pictures)

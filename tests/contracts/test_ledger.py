@@ -109,7 +109,7 @@ class TestLostWorkers:
         assert store.claimed_ids() == ["good"]
         record = read(store, "poison")
         assert (record.state, record.code, record.detail) == (ProductState.FAILED, Poison.code, Poison.mend)
-        assert store.ledger.due() == 1  # the good one, leased
+        assert store.ledger.due() == 2  # the good one, leased, and what the index may hold of the other
         [item] = store.jobs.items(poison.job_id, state=ItemState.FAILED, after_row=0, limit=10)
         assert (item.code, item.detail, item.attempts) == (Poison.code, Poison.mend, 2)
         assert store.finished(poison)
@@ -173,8 +173,34 @@ class TestLostWorkers:
         for _ in range(2):
             store.claim(work=Work.FACTS)
             store.clock.advance(LEASE + 1)
-        assert store.claim(work=Work.FACTS) == []
+        store.claim(work=Work.FACTS)
         assert (read(store).code, read(store).pictures) == (Poison.code, (picture("good", SEARCHABLE),))
+
+    def test_the_index_is_cleared_of_what_was_set_aside_and_nothing_is_tried_for_it(self, store: Store) -> None:
+        [accepted] = store.upload(change("p-1"))
+        for _ in range(3):
+            lose_worker(store)
+        assert store.claim() == []
+        [clearing] = store.claim(work=Work.FACTS)
+        assert (clearing.version, clearing.attempts) == (1, 1)
+        record = read(store)
+        store.ledger.settle([Outcome(clearing, record.pictures, code=record.code, detail=record.detail)])
+        assert store.ledger.due() == 0
+        assert (read(store).state, read(store).code) == (ProductState.FAILED, Poison.code)
+        assert store.catalog.count()["failed"] == 1
+        [item] = store.jobs.items(accepted.job_id, state=None, after_row=0, limit=10)
+        assert item.attempts == 2
+
+    def test_one_that_cannot_even_be_cleared_is_left_alone(self, store: Store) -> None:
+        store.upload(change("p-1"))
+        for _ in range(3):
+            lose_worker(store)
+        for _ in range(3):
+            store.claim(work=Work.FACTS)
+            store.clock.advance(LEASE + 1)
+        assert store.claim(work=Work.FACTS) == []
+        assert store.ledger.due() == 0
+        assert (read(store).state, read(store).code) == (ProductState.FAILED, Poison.code)
 
     def test_a_delete_that_is_set_aside_stays_hidden(self, store: Store) -> None:
         store.upload(change("p-1"))

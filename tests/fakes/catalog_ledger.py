@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from backend.domain.fairness import Turns, after, shares
 from backend.domain.work import Backlog, Claim, Fetching, Outcome, Work
+from backend.errors import Poison
 from tests.fakes.catalog_rows import LANES, JobRow, Lane, Row, is_free, lane_of, unjudged
 from tests.fakes.catalog_state import CatalogState
 
@@ -145,6 +146,8 @@ class FakeLedger:
             told = [row for row in self._state.rows.values() if row.told_at and row.told_at >= moment]
             lost = [row for row in told if not row.due]
             for row in lost:
-                row.record = replace(row.record, indexed_version=0, code=None, detail=None)
+                poison = row.record.code == Poison.code
+                code, detail = (row.record.code, row.record.detail) if poison else (None, None)
+                row.record = replace(row.record, indexed_version=0, code=code, detail=detail)
                 row.waits_in(Lane.FACTS if row.record.deleted else Lane.UPLOAD, self._state.clock())
             return len(lost)

@@ -159,7 +159,11 @@ class CatalogState:
             for picture in row.record.pictures
         )
         claim = Claim(row.key, row.record.version, "", row.attempts)
+        first = not (row.record.code or row.record.deleted)
         self.settle(row, Outcome(claim, pictures, code=Poison.code, detail=Poison.mend, told=False))
+        if first:  # the index is to be cleared of it
+            row.record = replace(row.record, indexed_version=row.record.version - 1)
+            row.waits_in(Lane.FACTS, self.clock())
 
     def end_item(self, key: ProductKey, state: ItemState, **facts: object) -> None:
         """The waiting item of a product, if there is one, becomes this."""

@@ -164,7 +164,7 @@ def test_a_product_whose_worker_dies_every_time_is_set_aside_and_the_rest_goes_o
     put(house, "poison", PICTURES[0])
     put(house, "good", PICTURES[1])
     deaths = 0
-    while house.catalog.due():
+    while house.catalog.waiting(Work.UPLOADS):
         claims = house.catalog.claim(Work.UPLOADS, 32, 60)
         if any(claim.key.product_id == "poison" for claim in claims):  # the worker dies of it
             deaths += 1
@@ -177,6 +177,30 @@ def test_a_product_whose_worker_dies_every_time_is_set_aside_and_the_rest_goes_o
     poison = house.services.read_product(key("poison"))
     assert (poison.state, poison.code) == (ProductState.FAILED, "poison")
     assert house.services.read_product(key("good")).state is ProductState.SEARCHABLE
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_the_index_holds_nothing_of_a_product_that_was_set_aside(written: bool) -> None:
+    """Neither its former version nor what its last workers wrote before they ended."""
+    house = House()
+    put(house, "p1", PICTURES[0])
+    house.work()
+    put(house, "p1", PICTURES[1])
+    settle = house.catalog.settle
+    for _ in range(2):
+        if written:
+            house.catalog.settle = lambda outcomes: None  # type: ignore[method-assign]
+            house.reconcile()
+            house.catalog.settle = settle  # type: ignore[method-assign]
+        else:
+            house.catalog.claim(Work.UPLOADS, 32, 60)
+        house.clock.advance(61)
+        house.services.sweep()
+    house.work()  # sets it aside, which makes it due for the clearing
+    house.work()
+    assert house.services.read_product(key("p1")).code == "poison"
+    assert house.vectors.count() == 0
+    assert house.catalog.due() == 0
 
 
 def test_a_row_that_moved_on_while_it_was_worked_on_stays_due() -> None:

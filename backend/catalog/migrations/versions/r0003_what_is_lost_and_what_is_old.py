@@ -25,6 +25,14 @@ def upgrade() -> None:
     known = sa.func.coalesce(products.c.searchable_at, products.c.updated_at)
     op.execute(sa.update(products).where(products.c.indexed_version > 0).values(indexed_at=known))
     op.create_index("ix_products_indexed", "products", ["indexed_at"])
+    not_deleted, failed = sa.column("deleted", sa.Boolean()).is_(False), sa.column("code").is_not(None)
+    due = sa.column("indexed_version") < sa.column("version")
+    for name, where in (
+        ("ix_products_pending", not_deleted & due & ~failed),
+        ("ix_products_failed", not_deleted & failed),
+    ):
+        op.drop_index(name, "products")
+        op.create_index(name, "products", ["merchant"], sqlite_where=where, postgresql_where=where)
     op.create_index("ix_jobs_finished", "jobs", ["finished_at"])
     op.create_index("ix_receipts_job", "receipts", ["job_id"])
     op.create_index("ix_fetched_urls_fetched", "fetched_urls", ["fetched_at"])
