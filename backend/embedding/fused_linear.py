@@ -3,7 +3,8 @@ activation applied while the numbers are still in the processor's cache.
 
 torch gives these operations to its compiler only, under private names; compiling takes most of a minute at each start,
 calling them takes this page. Whoever uses it compares vectors with those of float32 first (`precision.agrees`).
-Measured on two cores with bfloat16, ViT-B/32, sixteen pictures: milliseconds a picture 27 before, @@ with these.
+Measured on two cores with bfloat16 and ViT-B/32, milliseconds a picture: 27 before and 24 with these in a batch, 61
+before and 47 for one picture alone, from its JPEG to its vector.
 """
 
 from typing import Any, Final
