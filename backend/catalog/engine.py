@@ -6,12 +6,13 @@ PostgreSQL is reached through psycopg 3.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -24,6 +25,7 @@ LeaseClock = Callable[[Connection], datetime]
 _WRITES = "shelfsight_writes"
 _WRITE_LOCK = "shelfsight_write_lock"
 _WAIT = "shelfsight_wait_seconds"
+_NEW_FILE_SECONDS = 2.0  # making the tables takes a tenth of it
 
 
 def open_engine(url: str, *, connections: int = 12, wait_seconds: float = 10.0) -> Engine:
@@ -75,11 +77,29 @@ def _parsed(url: str) -> URL:
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers go on while one writes
+    _switch_to_wal(cursor)  # readers go on while one writes
     cursor.execute("PRAGMA synchronous=FULL")  # a commit survives a loss of power; NORMAL may lose the last ones
     cursor.execute("PRAGMA fullfsync=ON")  # macOS: fsync alone leaves the data in the drive's cache
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: DBAPICursor) -> None:
+    """On a file that is new SQLite does not wait for the lock this takes: of two processes that open it together, one
+    is told at once that it is locked.
+    """
+    until = time.monotonic() + _NEW_FILE_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as err:
+            if (
+                err.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until
+            ):  # the low byte is the kind
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
