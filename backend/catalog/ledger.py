@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    RowMapping,
     Select,
     Table,
     bindparam,
@@ -27,6 +26,7 @@ from backend.catalog.rebuilding import make_all_due, make_clearable, make_due_si
 from backend.catalog.rows import in_parts, named, picture_of
 from backend.catalog.settling import record_fetched, settle_claims
 from backend.catalog.tables import DUE, UNREAD_IMPORT, jobs, pictures, products
+from backend.catalog.walking import key_of
 from backend.domain.picture import PictureState
 from backend.domain.product import ProductKey
 from backend.domain.work import Backlog, Claim, Fetching, Outcome, Work
@@ -69,7 +69,7 @@ class SqlLedger:
                 settle_claims(connection, outcomes, self._clock())
                 # Once: what ends its worker even so stays as it is.
                 clearable = [row for row in lost if not (row["code"] or row["deleted"])]
-                make_clearable(connection, [_key(row) for row in clearable], self._clock())
+                make_clearable(connection, [key_of(row) for row in clearable], self._clock())
                 return bool(lost)
 
             rows = next_batch(connection, work, limit, now, self._weights, set_aside)
@@ -181,10 +181,6 @@ _RELEASE = (
 _RELEASE_LAST = _RELEASE.values(
     due_at=case((products.c.fetches == 0, bindparam("now", type_=products.c.due_at.type)), else_=products.c.due_at)
 )
-
-
-def _key(row: RowMapping) -> ProductKey:
-    return ProductKey(row["merchant"], row["product_id"])
 
 
 def _in_order(claims: Sequence[Claim]) -> list[Claim]:

@@ -1,6 +1,7 @@
 """Which encoder an index gets. The decision is pure; what it needs to know of the outside comes through `Probes`."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Final, Protocol
@@ -165,22 +166,15 @@ def load_chosen(
     Raises `errors.ModelUnavailable` and `errors.ModelMismatch`.
     """
     choice = choose(setting, stored, LocalProbes(hub))
+    build = partial(load, cache_dir=cache_dir, device=device, threads=threads, exact=exact, hub=hub)
     try:
-        embedder = load(
-            choice.model,
-            cache_dir=cache_dir,
-            device=device,
-            threads=threads,
-            exact=exact,
-            text_model=text_model,
-            hub=hub,
-        )
+        embedder = build(choice.model, text_model=text_model)
     except ModelUnavailable as err:
         if setting != AUTO or stored is not None or choice.model == PACKAGED:
             raise
         what_failed, _, _ = err.detail.partition(". ")  # the rest advises on a setting that nobody wrote
         choice = Choice(PACKAGED, f"auto chose the packaged encoder: {what_failed}")
-        embedder = load(PACKAGED, cache_dir=cache_dir, device=device, threads=threads, exact=exact)
+        embedder = build(PACKAGED)
     if stored is not None:
         check_space(embedder.space, stored)
     return embedder, choice

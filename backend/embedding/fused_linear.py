@@ -12,6 +12,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from backend.embedding.onednn import operation
+
 _QUICK: Final = 1.702
 """QuickGELU(x) = x sigmoid(1.702 x), OpenAI's approximation of GELU. With swish(y) = y sigmoid(y), which oneDNN knows,
 it is swish(1.702 x) / 1.702: the factors go into the weights before and after it."""
@@ -22,13 +24,13 @@ class FusedLinear(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, activation: str = "none", algorithm: str = "") -> None:
         super().__init__()
-        self._weight = _operation("_reorder_linear_weight")(weight.contiguous(), None)
+        self._weight = operation("_reorder_linear_weight")(weight.contiguous(), None)
         self._bias = bias
         self._after: tuple[str, list[float], str] = (activation, [], algorithm)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
-        result: Tensor = _operation("_linear_pointwise")(x, self._weight, self._bias, *self._after)
+        result: Tensor = operation("_linear_pointwise")(x, self._weight, self._bias, *self._after)
         return result
 
 
@@ -73,10 +75,3 @@ def _fused(
 ) -> FusedLinear:
     bias = None if layer.bias is None else (layer.bias.data * bias_factor).to(dtype)
     return FusedLinear((layer.weight.data * factor).to(dtype), bias, activation, algorithm)
-
-
-def _operation(name: str) -> Any:
-    try:
-        return getattr(torch.ops.mkldnn, name)
-    except AttributeError as err:
-        raise RuntimeError(f"this torch has no oneDNN operation {name}") from err

@@ -12,6 +12,17 @@ from threading import Event, Thread
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
+CLIP_FILES = {
+    "modules.json": b'[{"path": "0_CLIPModel"}]',
+    "README.md": b"about",
+    "0_CLIPModel/config.json": b"{}",
+    "0_CLIPModel/preprocessor_config.json": b"{}",
+    "0_CLIPModel/tokenizer.json": b"{}",
+    "0_CLIPModel/model.safetensors": b"weights",
+    "0_CLIPModel/pytorch_model.bin": b"the same weights",
+}
+"""A complete CLIP as the hub lists it, with a readme and its weights a second time; nothing in it can be loaded."""
+
 
 def _open() -> Event:
     gate = Event()

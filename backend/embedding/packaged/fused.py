@@ -9,12 +9,12 @@ Measured on one core, milliseconds of processor time a picture in fours: torch's
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from backend.embedding.onednn import operation
 from backend.embedding.packaged.network import Block, Convolution, same_padding
 
 _EXACT = 2
@@ -65,14 +65,14 @@ class _Step:
 
     def __call__(self, x: Tensor) -> Tensor:
         cut_off: tuple[str, list[float]] = ("hardtanh", [0, 6]) if self.clipped else ("none", [])
-        result: Tensor = _operation("_convolution_pointwise")(
+        result: Tensor = operation("_convolution_pointwise")(
             x.to(self.bias.dtype), self.weight, self.bias, *self.geometry(), *cut_off, ""
         )
         return result
 
     def added(self, x: Tensor, to: Tensor) -> Tensor:
         """The result is added to `to`, in place."""
-        result: Tensor = _operation("_convolution_pointwise_")(
+        result: Tensor = operation("_convolution_pointwise_")(
             to, x, self.weight, self.bias, *self.geometry(), "add", 1.0, None, [], None
         )
         return result
@@ -95,7 +95,7 @@ def _prepared(convolution: Convolution, dtype: torch.dtype, side: int) -> _Step:
     step = _Step(weight, convolution.bias.data.to(dtype), after, stride, groups, convolution.clipped)
     # The layout does not depend on the number of pictures, which must be told all the same.
     shape = [1, weight.shape[1] * groups, side, side]
-    laid_out = _operation("_reorder_convolution_weight")(weight, *step.geometry(), shape)
+    laid_out = operation("_reorder_convolution_weight")(weight, *step.geometry(), shape)
     return replace(step, weight=laid_out)
 
 
@@ -110,10 +110,3 @@ def _sums_kept(weight: Tensor, dtype: torch.dtype) -> Tensor:
     smallest = rounded.abs().argmin(dim=1, keepdim=True)
     rounded.scatter_add_(1, smallest, (taps - rounded).sum(dim=1, keepdim=True))
     return rounded.view_as(weight)
-
-
-def _operation(name: str) -> Any:
-    try:
-        return getattr(torch.ops.mkldnn, name)
-    except AttributeError as err:
-        raise RuntimeError(f"this torch has no oneDNN operation {name}") from err

@@ -54,6 +54,14 @@ FIRST_VERSION = [
 ]
 
 
+def migrate_what_the_first_version_wrote(engine: Engine) -> None:
+    with writing(engine, references=False) as connection:
+        command.upgrade(config(connection), "0001")
+        for statement in FIRST_VERSION:
+            connection.execute(text(statement))
+    migrate(engine)
+
+
 def schema(engine: Engine) -> set[str]:
     """Indexes and constraints. Of SQLite's tables the checks: a column that came later stands elsewhere in the text."""
     with reading(engine) as connection:
@@ -95,11 +103,7 @@ class TestMigrate:
 
     def test_what_the_first_version_wrote_is_counted_and_goes_on(self, backend: str, tmp_path: Path) -> None:
         with engine_of(backend, tmp_path) as engine:
-            with writing(engine, references=False) as connection:
-                command.upgrade(config(connection), "0001")
-                for statement in FIRST_VERSION:
-                    connection.execute(text(statement))
-            migrate(engine)
+            migrate_what_the_first_version_wrote(engine)
             store = sql_store(engine)
             job = store.jobs.job("shop", "j-1")
             assert job is not None
@@ -115,11 +119,7 @@ class TestMigrate:
 
     def test_what_was_settled_before_has_a_moment(self, backend: str, tmp_path: Path) -> None:
         with engine_of(backend, tmp_path) as engine:
-            with writing(engine, references=False) as connection:
-                command.upgrade(config(connection), "0001")
-                for statement in FIRST_VERSION:
-                    connection.execute(text(statement))
-            migrate(engine)
+            migrate_what_the_first_version_wrote(engine)
             ledger = sql_store(engine).ledger
             since = [ledger.mark_due_since(datetime.fromtimestamp(second, UTC)) for second in (10, 9, 7, 0)]
             assert since == [0, 1, 1, 0]

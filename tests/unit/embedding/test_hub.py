@@ -9,24 +9,15 @@ import pytest
 
 from backend.embedding.hub import Hub, folder_of, repository_of
 from backend.errors import ModelUnavailable
-from tests.fakes.hub import COMMIT, FakeHub, serving
+from tests.fakes.hub import CLIP_FILES, COMMIT, FakeHub, serving
 
 CLIP = "sentence-transformers/clip-ViT-B-32"
 WEIGHTS = "0_CLIPModel/model.safetensors"
-FILES = {
-    "modules.json": b'[{"path": "0_CLIPModel"}]',
-    "README.md": b"about",
-    "0_CLIPModel/config.json": b"{}",
-    "0_CLIPModel/preprocessor_config.json": b"{}",
-    "0_CLIPModel/tokenizer.json": b"{}",
-    "0_CLIPModel/model.safetensors": b"weights",
-    "0_CLIPModel/pytorch_model.bin": b"the same weights",
-}
 
 
 @pytest.fixture
 def served() -> Iterator[FakeHub]:
-    with serving(FakeHub(CLIP, FILES)) as hub:
+    with serving(FakeHub(CLIP, CLIP_FILES)) as hub:
         yield hub
 
 
@@ -127,7 +118,7 @@ class TestDownload:
     def test_it_brings_what_the_loader_needs_and_no_more(self, served: FakeHub, hub: Hub) -> None:
         folder = hub.download(CLIP)
         assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == (
-            set(FILES) - {"README.md", "0_CLIPModel/pytorch_model.bin"}
+            set(CLIP_FILES) - {"README.md", "0_CLIPModel/pytorch_model.bin"}
         )
 
     def test_it_is_then_in_the_cache(self, hub: Hub) -> None:
@@ -200,7 +191,7 @@ class TestCache:
         assert hub.half_copy(CLIP) == "a half-downloaded copy was found in the local model cache"
 
     def test_a_plain_transformers_model_counts(self, tmp_path: Path) -> None:
-        plain = {name.removeprefix("0_CLIPModel/"): data for name, data in FILES.items() if "/" in name}
+        plain = {name.removeprefix("0_CLIPModel/"): data for name, data in CLIP_FILES.items() if "/" in name}
         with serving(FakeHub("openai/clip", plain)) as served:
             hub = Hub(endpoint=served.endpoint, cache_dir=tmp_path)
             assert hub.download("openai/clip") == hub.cached_folder("openai/clip")

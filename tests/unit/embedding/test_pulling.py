@@ -10,25 +10,16 @@ from backend.embedding.folder import fingerprint_of, missing_files
 from backend.embedding.hub import Hub
 from backend.embedding.pulling import pull, pull_refusal
 from backend.errors import ModelUnavailable
-from tests.fakes.hub import FakeHub, serving
+from tests.fakes.hub import CLIP_FILES, FakeHub, serving
 
 NAME = "clip-ViT-B-32"
 REPOSITORY = f"sentence-transformers/{NAME}"
-FILES = {
-    "modules.json": b'[{"path": "0_CLIPModel"}]',
-    "README.md": b"about",
-    "0_CLIPModel/config.json": b"{}",
-    "0_CLIPModel/preprocessor_config.json": b"{}",
-    "0_CLIPModel/tokenizer.json": b"{}",
-    "0_CLIPModel/model.safetensors": b"weights",
-    "0_CLIPModel/pytorch_model.bin": b"the same weights",
-}
-NEEDED = set(FILES) - {"README.md", "0_CLIPModel/pytorch_model.bin"}
+NEEDED = set(CLIP_FILES) - {"README.md", "0_CLIPModel/pytorch_model.bin"}
 
 
 @pytest.fixture
 def served() -> Iterator[FakeHub]:
-    with serving(FakeHub(REPOSITORY, FILES)) as hub:
+    with serving(FakeHub(REPOSITORY, CLIP_FILES)) as hub:
         yield hub
 
 
