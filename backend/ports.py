@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import IO, Protocol, Self
 
 from backend.domain.filters import Filter
+from backend.domain.generation import Generation, Told
 from backend.domain.importing import ImportClaim, ImportOptions, ImportStep, Row
 from backend.domain.job import Cancelled, ItemState, Job, JobItem, JobKind, Retried
 from backend.domain.payload import Payload
 from backend.domain.picture import PictureFacts, Pixels, Vector, Vectors
 from backend.domain.product import ProductKey, ProductRecord
-from backend.domain.query import Match
+from backend.domain.query import Counted, Match, WordMatch
+from backend.domain.words import WordField
 from backend.domain.work import (
     Accepted,
     Backlog,
@@ -207,7 +209,71 @@ class Tombstone:
     version: int
 
 
-class VectorStore(Protocol):
+class VectorSearch(Protocol):
+    """What is asked of the index, always of one merchant's products under a filter. Deleted ones that the index has not
+    followed yet are named by `exclude`. Raises `errors.IndexUnavailable` when the engine does not answer.
+    """
+
+    def nearest(
+        self,
+        merchant: str,
+        vector: Vector,
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        exact: bool = False,
+    ) -> list[Match]:
+        """The `limit` best products, best first, ties by product id. `exact`: by whole vectors, whatever that takes.
+
+        One match per product, its best picture deciding. A deeper call (greater `limit`) begins with the same matches,
+        so pages cut from it neither repeat nor skip a product.
+        """
+        ...
+
+    def worded(
+        self,
+        merchant: str,
+        terms: Sequence[str],
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        field: WordField = WordField.WORDS,
+    ) -> list[WordMatch]:
+        """The `limit` best products with any of the terms, by BM25, best first, ties by product id.
+
+        `terms`: words for `WORDS`, pieces for `SPELLING` (see `backend.domain.words`). Where more products tie with the
+        last than fit, which of them are there is the engine's choice; the same call gives the same on a still index.
+        """
+        ...
+
+    def facet(
+        self, merchant: str, field: str, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
+    ) -> list[Counted]:
+        """Products a value of a field of `FACET_FIELDS`, exactly; the `limit` most frequent, ties by value."""
+        ...
+
+    def count_products(self, merchant: str, wanted: Filter, *, exclude: Sequence[str] = ()) -> int:
+        """How many products satisfy the filter, exactly."""
+        ...
+
+    def extremes(
+        self, merchant: str, field: str, wanted: Filter, *, exclude: Sequence[str] = ()
+    ) -> tuple[float, float] | None:
+        """The least and the greatest of a number field (`price`, `added_at`); None when no product has one."""
+        ...
+
+    def sample(self, number: int, merchant: str | None = None) -> list[Point]:
+        """Up to `number` points at random, of one merchant or of all, each at most once."""
+        ...
+
+
+FACET_FIELDS = ("categories", "brand", "currency", "in_stock", "attribute_terms")
+"""Facts whose values an index can count."""
+
+
+class VectorStore(VectorSearch, Protocol):
     """The derived index. One point per picture. Raises `errors.IndexUnavailable` when the engine does not answer.
 
     Every write is on condition of the product's version in its payload: what is not newer than what the index holds is
@@ -226,8 +292,11 @@ class VectorStore(Protocol):
         """
         ...
 
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of those points of a product that are older than their `version`."""
+    def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
+        """Merge `facts` into the payload of those points of a product that are older than their `version`.
+
+        `image`: of the one that shows this picture alone (its content hash).
+        """
         ...
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
@@ -244,16 +313,6 @@ class VectorStore(Protocol):
 
     def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
         """Content hash -> vector, for those of these pictures that any product of any merchant has in the index."""
-        ...
-
-    def nearest(
-        self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
-    ) -> list[Match]:
-        """The `limit` best products of a merchant that satisfy the filter, best first, ties by product id.
-
-        One match per product, its best picture deciding; `exclude` names product ids to leave out. A deeper call
-        (greater `limit`) begins with the same matches, so pages cut from it neither repeat nor skip a product.
-        """
         ...
 
     def count(self, merchant: str | None = None) -> int:
@@ -484,6 +543,76 @@ class FetchMemory(Protocol):
 
     def forget_addresses(self, before: datetime) -> int:
         """Remove what was last fetched, or found unchanged, before a moment. How many."""
+        ...
+
+
+class Indexes(Protocol):
+    """The generations of the index, and which of them serves: kept in the catalog, so that a switch and what it makes
+    due are one transaction. Without any, the first one serves.
+    """
+
+    def generations(self) -> list[Generation]:
+        """All there are, the oldest first; none until the encoder is changed for the first time."""
+        ...
+
+    def admits(self, number: int) -> bool:
+        """Whether work may be written to this generation: it serves, and nobody is about to switch."""
+        ...
+
+    def begin(self, space: Space, serving: Space) -> Generation:
+        """A new one to be filled. `serving`: the space of the one that serves, noted with the first change."""
+        ...
+
+    def record(self, generation: Generation) -> None:
+        """Note how far a generation is, and what is to be said of it; its state stays. Durable."""
+        ...
+
+    def announce(self, number: int) -> None:
+        """It is ready to serve. Nothing happens when it serves already. Raises `errors.Conflict` when it is gone."""
+        ...
+
+    def withdraw(self, number: int, detail: str) -> None:
+        """It does not serve after all; it is what it was before."""
+        ...
+
+    def hold(self, seconds: float) -> None:
+        """Admit no more work for so long, or until a switch or `let_go`."""
+        ...
+
+    def let_go(self) -> None:
+        """End a hold."""
+        ...
+
+    def working(self) -> int:
+        """How many products are being written to the index now."""
+        ...
+
+    def switch(self, number: int, looked_at: datetime) -> int:
+        """Let this generation serve from now on, in one transaction; how many products became due by it.
+
+        The one that served is kept, one kept before is dropped. Work in hand loses its leases; what the index was told
+        since `looked_at` is due again, and so are the gaps. Raises `errors.Conflict` when it is not ready.
+        """
+        ...
+
+    def drop(self, number: int) -> None:
+        """It is to be removed; nothing happens when it serves. Raises nothing when there is none."""
+        ...
+
+    def forget(self, number: int) -> None:
+        """It has been removed."""
+        ...
+
+    def countable(self) -> int:
+        """How many products a new index has to hold: the live ones a worker ever took up."""
+        ...
+
+    def keys_after(self, after: ProductKey | None, limit: int) -> list[ProductKey]:
+        """Those products in the order of their keys, from after one."""
+        ...
+
+    def told_since(self, moment: datetime) -> list[Told]:
+        """What the serving index was told since a moment, deletes too, the oldest first."""
         ...
 
 

@@ -117,6 +117,7 @@ def record_of(row: RowMapping, pictures: tuple[Picture, ...], dropped: tuple[str
         code=row["code"],
         detail=row["detail"],
         searchable_at=row["searchable_at"],
+        created_at=row["created_at"],
         updated_at=row["updated_at"],
         dropped=dropped,
     )

@@ -1,9 +1,11 @@
 """What an index keeps beside a picture's vector: the product's facts, in the types every engine can filter by."""
 
 import uuid
+from datetime import datetime
 from typing import TypeAlias
 
 from backend.domain.product import AttributeValue, Product, ProductKey, ancestors_of
+from backend.domain.words import WordField, pieces_of, product_words
 
 Payload: TypeAlias = dict[str, object]
 """JSON values only. Booleans are 0 and 1: the embedded engine turns a boolean filter into an integer one that would
@@ -17,8 +19,15 @@ def point_id(key: ProductKey, content_hash: str) -> str:
     return str(uuid.uuid5(_POINTS, f"{key.merchant}\x1f{key.product_id}\x1f{content_hash}"))
 
 
-def product_payload(product: Product, version: int) -> Payload:
-    """The facts shared by all points of a product; a metadata change rewrites these and leaves the vectors alone."""
+NOT_LEADING: Payload = {"lead": 0, WordField.WORDS.value: None, WordField.SPELLING.value: None}
+"""The facts of a product's other points, see `leading_payload`."""
+
+
+def product_payload(product: Product, version: int, added_at: datetime | None = None) -> Payload:
+    """The facts shared by all points of a product; a metadata change rewrites these and leaves the vectors alone.
+
+    `attribute_terms` repeats the attributes that can be counted: texts and flags, as `colour=red` and `new=true`.
+    """
     return {
         "merchant": product.key.merchant,
         "product_id": product.key.product_id,
@@ -34,12 +43,40 @@ def product_payload(product: Product, version: int) -> Payload:
         "url": product.url,
         "attributes": {name: _plain(value) for name, value in product.attributes.items()},
         "attribute_flags": sorted(name for name, value in product.attributes.items() if isinstance(value, bool)),
+        "attribute_terms": [
+            f"{name}={term}" for name, value in sorted(product.attributes.items()) for term in _terms(value)
+        ],
+        "added_at": None if added_at is None else added_at.timestamp(),
+    }
+
+
+def leading_payload(product: Product) -> Payload:
+    """The facts of one point of a product alone, its first picture's: it is counted, and searched by words, for all.
+
+    So counts are of products, and a word is as rare as the products that have it, however many pictures they have.
+    """
+    words = product_words(product)
+    return {
+        "lead": 1,
+        WordField.WORDS.value: " ".join(words),
+        WordField.SPELLING.value: " ".join(pieces_of(words)),
     }
 
 
 def picture_payload(content_hash: str) -> Payload:
     """The facts of one point alone: which picture it is."""
     return {"image": content_hash}
+
+
+def _terms(value: AttributeValue) -> tuple[str, ...]:
+    match value:
+        case bool():
+            return ("true" if value else "false",)
+        case str():
+            return (value,) if value else ()
+        case tuple():
+            return value
+    return ()  # a number is asked for by range
 
 
 def _plain(value: AttributeValue) -> object:

@@ -60,6 +60,7 @@ class ProductRecord:
     code: str | None = None
     detail: str | None = None
     searchable_at: datetime | None = None
+    created_at: datetime | None = None
     updated_at: datetime | None = None
     dropped: tuple[str, ...] = ()
 

@@ -1,6 +1,7 @@
 """What is searched for and what is found."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from backend.domain.filters import Filter
 from backend.domain.payload import Payload
@@ -34,6 +35,20 @@ class Match:
     score: float
     content_hash: str
     payload: Payload
+
+
+class WordMatch(NamedTuple):
+    """One product found by words. `score` is BM25, above 0: it orders one answer and compares with no other."""
+
+    product_id: str
+    score: float
+
+
+class Counted(NamedTuple):
+    """How many products have a value."""
+
+    value: str | int
+    products: int
 
 
 @dataclass(frozen=True, slots=True)

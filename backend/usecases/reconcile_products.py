@@ -9,10 +9,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backend.domain.payload import picture_payload, point_id, product_payload
+from backend.domain.payload import (
+    NOT_LEADING,
+    Payload,
+    leading_payload,
+    picture_payload,
+    point_id,
+    product_payload,
+)
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey, ProductRecord
-from backend.domain.reconciling import Plan, plan_of
+from backend.domain.reconciling import Plan, plan_of, wanted_hashes
 from backend.domain.work import Claim, Outcome, Work
 from backend.errors import PictureMissing, ShelfsightError, Unavailable
 from backend.ports import Catalog, Doorbell, Ledger, Point, Tombstone, VectorStore
@@ -110,23 +117,29 @@ class ReconcileProducts:
         points: list[Point] = []
         tombstones: list[Tombstone] = []
         for _, record in due:
-            key, facts, plan = (
-                record.product.key,
-                product_payload(record.product, record.version),
-                plans[record.product.key],
-            )
+            key, plan = record.product.key, plans[record.product.key]
+            facts = product_payload(record.product, record.version, record.created_at)
+            shown = [item for item in wanted_hashes(record) if item in plan.keep or item in embedded.vectors]
+            own = dict.fromkeys(shown[1:], NOT_LEADING) | {item: leading_payload(record.product) for item in shown[:1]}
             points += [
-                Point(point_id(key, item), embedded.vectors[item], facts | picture_payload(item))
+                Point(point_id(key, item), embedded.vectors[item], facts | picture_payload(item) | own[item])
                 for item in plan.add
                 if item in embedded.vectors
             ]
-            if plan.keep:
-                self.vectors.set_facts(key, facts)
+            self._set_facts(key, facts, plan, own)
             tombstones += [Tombstone(key, item, record.version) for item in plan.bury]
         if points:
             self.vectors.upsert(points)
         if tombstones:
             self.vectors.bury(tombstones)
+
+    def _set_facts(self, key: ProductKey, facts: Payload, plan: Plan, own: Mapping[str, Payload]) -> None:
+        """The leading point first, by its picture: it is not older any more when the others are told."""
+        for item in plan.keep:
+            if own[item] is not NOT_LEADING:
+                self.vectors.set_facts(key, facts | own[item], image=item)
+        if any(own[item] is NOT_LEADING for item in plan.keep):
+            self.vectors.set_facts(key, facts | NOT_LEADING)
 
 
 def _given_up(claim: Claim, reason: str) -> Outcome:

@@ -7,12 +7,12 @@ and a page reads as much of its depth's list as it needs. Two depths are joined 
 so that a deeper page begins with the shallower one by construction, whatever the rough score missed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count as counting
 from typing import NamedTuple
 
 from backend.domain.payload import Payload
-from backend.domain.query import Match
+from backend.domain.query import Counted, Match, WordMatch
 from backend.vectors.payload import facts_of
 
 FIRST_TIER = 128
@@ -60,6 +60,16 @@ def matches_of(hits: Sequence[Hit], payloads: Mapping[str, Payload | None]) -> l
         for hit in hits
         if (payload := payloads.get(hit.point_id))
     ]
+
+
+def in_order(found: Iterable[WordMatch]) -> list[WordMatch]:
+    """Best first, ties by product id."""
+    return sorted(found, key=lambda match: (-match.score, match.product_id))
+
+
+def most_frequent(found: Iterable[Counted]) -> list[Counted]:
+    """Most products first, ties by value."""
+    return sorted(found, key=lambda counted: (-counted.products, counted.value))
 
 
 def _tiers() -> Iterator[int]:

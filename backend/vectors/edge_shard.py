@@ -9,7 +9,7 @@ from typing import Any
 import qdrant_edge
 
 from backend import errors
-from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, VECTOR_NAME
+from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,11 @@ def rescored(oversampling: float) -> qdrant_edge.SearchParams:
     return qdrant_edge.SearchParams(quantization=quantization)
 
 
+def exactly() -> qdrant_edge.SearchParams:
+    """Search parameters: every point by its whole vector."""
+    return qdrant_edge.SearchParams(exact=True, quantization=qdrant_edge.QuantizationSearchParams(ignore=True))
+
+
 def optimize(shard: qdrant_edge.EdgeShard) -> None:
     """Merge segments, drop deleted points, make the payload indexes compact. The whole process stands still meanwhile.
 
@@ -97,6 +102,8 @@ def _index_payload(shard: qdrant_edge.EdgeShard) -> None:
         **{name: qdrant_edge.KeywordIndexParams(enable_hnsw=False) for name in KEYWORD_FIELDS},
         **{name: qdrant_edge.IntegerIndexParams(lookup=True, range=True, enable_hnsw=False) for name in INTEGER_FIELDS},
         **{name: qdrant_edge.FloatIndexParams(enable_hnsw=False) for name in FLOAT_FIELDS},
+        # The engine's own tokens: our texts are words in one form already, with spaces between. BM25 reads `scoring`.
+        **{name: qdrant_edge.TextIndexParams(scoring=True, enable_hnsw=False) for name in TEXT_FIELDS},
     }
     present = asked(shard.info).payload_schema
     for name, parameters in wanted.items():

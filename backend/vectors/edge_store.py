@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import qdrant_edge
 
 from backend import errors
@@ -15,14 +14,22 @@ from backend.domain.filters import Filter
 from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
-from backend.domain.query import Match
 from backend.ports import Point, Space, Tombstone
-from backend.vectors.deepening import Hit, best_products, matches_of
 from backend.vectors.edge_filters import EdgeDialect
-from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize, rescored
-from backend.vectors.filters import buried, in_dialect, not_newer, of_content, of_merchant, of_product, older
+from backend.vectors.edge_search import EdgeSearch, vector_of
+from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize
+from backend.vectors.filters import (
+    buried,
+    in_dialect,
+    not_newer,
+    of_content,
+    of_merchant,
+    of_product,
+    older,
+    with_image,
+)
 from backend.vectors.open_shard import EdgeLimits, OpenShard
-from backend.vectors.payload import VECTOR_NAME, query_vector, storable_facts, storable_points
+from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from backend.vectors.space import refuse_other_space
@@ -36,14 +43,14 @@ PURGED_TOMBSTONES = 1_000
 DEFAULT_LIMITS = EdgeLimits()
 
 
-class EdgeStore:
+class EdgeStore(EdgeSearch):
     """See `backend.ports.VectorStore`. Made by `create`, `open` or `open_or_create`, after any fork.
 
     The folder holds `index.json`, which any process may read, and `shard/`, which one process holds at a time.
     """
 
     def __init__(self, shard: OpenShard, limits: EdgeLimits) -> None:
-        self._shard = shard
+        super().__init__(shard)
         self._limits = limits
 
     @staticmethod
@@ -133,10 +140,10 @@ class EdgeStore:
         """Insert, or replace what is older, after checking all of them."""
         self._put(storable_points(points, self.space.dimension), older)
 
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of those points of a product that are older."""
+    def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
+        """Merge `facts` into the payload of those points of a product, or of the one with a picture, that are older."""
         usable = storable_facts(facts)
-        wanted = in_dialect(of_product(key, older_than=version_of(usable)), EdgeDialect())
+        wanted = in_dialect(with_image(of_product(key, older_than=version_of(usable)), image), EdgeDialect())
         self._shard.write([(asked(qdrant_edge.UpdateOperation.set_payload_by_filter, wanted, usable), 1)])
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
@@ -168,7 +175,7 @@ class EdgeStore:
                 ),
             )
             for record in records:
-                found[record.payload["image"]] = _vector_of(record)
+                found[record.payload["image"]] = vector_of(record)
             if after is None:
                 return found
 
@@ -181,31 +188,8 @@ class EdgeStore:
                 "scroll",
                 qdrant_edge.ScrollRequest(limit=1, filter=wanted, with_payload=False, with_vector=[VECTOR_NAME]),
             )
-            found.update((content_hash, _vector_of(record)) for record in records)
+            found.update((content_hash, vector_of(record)) for record in records)
         return found
-
-    def nearest(
-        self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
-    ) -> list[Match]:
-        """The `limit` best products of a merchant that satisfy the filter. See the port."""
-        array: Any = query_vector(vector, self.space.dimension)  # the stub names lists; arrays are read as they are
-        query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
-        condition = in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect())
-
-        def fetch(number: int, candidates: int) -> list[Hit]:
-            request = qdrant_edge.QueryRequest(
-                query=query,
-                limit=number,
-                filter=condition,
-                with_payload=["product_id"],
-                params=rescored(oversampling=candidates / number),
-            )
-            found = self._shard.ask("query", request)
-            return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in found]
-
-        hits = best_products(fetch, limit)
-        records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
-        return matches_of(hits, {str(record.id): record.payload for record in records})
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""
@@ -222,11 +206,6 @@ class EdgeStore:
     def close(self) -> None:
         """Flush and let go of the folder; the store cannot be used afterwards."""
         self._shard.close()
-
-    def _count(self, wanted: Filter) -> int:
-        request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)
-        counted: int = self._shard.ask("count", request)
-        return counted
 
     def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
         """Insert, or replace what the filter for the point's version admits."""
@@ -246,7 +225,3 @@ def _upsertion(points: Sequence[Point], condition: qdrant_edge.Filter) -> qdrant
 def _engine_point(point: Point) -> qdrant_edge.Point:
     array: Any = point.vector  # the stub names lists; arrays are read as they are
     return qdrant_edge.Point(id=point.point_id, vector={VECTOR_NAME: array}, payload=point.payload)
-
-
-def _vector_of(record: Any) -> Vector:
-    return np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)

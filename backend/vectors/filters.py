@@ -6,6 +6,7 @@ The walk over a filter is the same for every engine; the few words that differ a
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from backend.domain.filters import AnyOf, Between, Condition, Filter, FilterValue, Within
@@ -56,6 +57,17 @@ def of_merchant(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> F
         any_of=wanted.any_of,
         must_not=(*wanted.must_not, *left_out),
     )
+
+
+def leading(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
+    """`of_merchant`, of each product the one point that is counted for it."""
+    narrowed = of_merchant(merchant, wanted, exclude)
+    return replace(narrowed, must=(*narrowed.must, AnyOf("lead", (1,))))
+
+
+def with_image(wanted: Filter, image: str | None) -> Filter:
+    """`wanted`, and of these the one point that shows a picture; None: all."""
+    return wanted if image is None else replace(wanted, must=(*wanted.must, AnyOf("image", (image,))))
 
 
 def of_product(key: ProductKey, older_than: int | None = None) -> Filter:

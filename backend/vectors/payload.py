@@ -8,18 +8,23 @@ import numpy as np
 
 from backend.domain.payload import Payload
 from backend.domain.picture import Vector
+from backend.domain.words import WordField
 from backend.errors import ShelfsightError
 from backend.ports import Point
 
 VECTOR_NAME = "picture"
 """The vector's name inside a point: named, so that a second vector could be added beside it without a new index."""
 
-KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "image")
-INTEGER_FIELDS = ("in_stock", "version")
-FLOAT_FIELDS = ("price", "buried_at")
+KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "image", "attribute_terms")
+INTEGER_FIELDS = ("in_stock", "version", "lead")
+FLOAT_FIELDS = ("price", "buried_at", "added_at")
+TEXT_FIELDS = tuple(field.value for field in WordField)
 """The facts that have a payload index. `attributes.*` have none: their names are the merchants' own, and an engine that
 finds no index reads the payload, which is right and slower. So much slower that `buried_at` needs one: counting the
 tombstones among 100,000 points would stop the embedded engine's process for 0.3 s instead of 0.03 ms."""
+
+OWN_FIELDS = frozenset({"lead", "attribute_terms", *TEXT_FIELDS})
+"""Facts an index is asked by and that say nothing a match does not say already: no match carries them."""
 
 UNIT_TOLERANCE = 1e-3
 """How far a norm may be from 1. Rounding to float16 and back stays below this; a vector nobody normalised does not."""
@@ -66,12 +71,12 @@ def query_vector(vector: Vector, dimension: int) -> Vector:
 
 
 def facts_of(payload: Mapping[str, object]) -> Payload:
-    """A stored payload as a match carries it: a fact that is None is absent.
+    """A stored payload as a match carries it: a fact that is None is absent, and so are the index's own.
 
     Qdrant keeps a null it was sent with a point, but drops the key when a null is merged in; without this, a payload
     would look different after a price was taken away than if there had never been one.
     """
-    return {name: value for name, value in payload.items() if value is not None}
+    return {name: value for name, value in payload.items() if value is not None and name not in OWN_FIELDS}
 
 
 def _length(vector: Vector) -> float:

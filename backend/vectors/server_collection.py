@@ -1,9 +1,10 @@
-"""The collection on a Qdrant server: how it is reached, made and described. Needs Qdrant 1.16 or later."""
+"""The collection on a Qdrant server: how it is reached, made and described. Needs Qdrant 1.20 or later."""
 
 import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TypeAlias
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
@@ -11,7 +12,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, VECTOR_NAME
+from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
 _REFUSED = {400, 413, 422}
 """Malformed, too large, not understood. 401, 403 and 404 are an operator's to mend, and then all goes on."""
@@ -76,11 +77,19 @@ def index_payload(client: QdrantClient, collection: str) -> None:
                 client.create_payload_index(collection, name, schema, wait=True)
 
 
-def _payload_indexes() -> dict[str, models.PayloadSchemaType | models.KeywordIndexParams]:
-    indexes: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
+PayloadIndex: TypeAlias = models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams
+
+
+def _payload_indexes() -> dict[str, PayloadIndex]:
+    # The engine's own tokens: our texts are words in one form already, apart by spaces. `scoring` is what BM25 reads.
+    scored = models.TextIndexParams(
+        type=models.TextIndexType.TEXT, scoring=models.TextScoringParams(type=models.TextScoringType.BM25)
+    )
+    indexes: dict[str, PayloadIndex] = {
         **dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
         **dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
         **dict.fromkeys(FLOAT_FIELDS, models.PayloadSchemaType.FLOAT),
+        **dict.fromkeys(TEXT_FIELDS, scored),
     }
     # A merchant's points are kept side by side on the disk, and have their own graph.
     indexes["merchant"] = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)

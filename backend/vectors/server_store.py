@@ -1,12 +1,10 @@
-"""The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.16 or later."""
+"""The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.20 or later."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from backend import errors
@@ -14,13 +12,21 @@ from backend.domain.filters import Filter
 from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
-from backend.domain.query import Match
 from backend.ports import Point, Space, Tombstone
-from backend.vectors.deepening import Hit, best_products, matches_of
-from backend.vectors.filters import buried, in_dialect, not_newer, of_content, of_merchant, of_product, older
-from backend.vectors.payload import VECTOR_NAME, query_vector, storable_facts, storable_points
+from backend.vectors.filters import (
+    buried,
+    in_dialect,
+    not_newer,
+    of_content,
+    of_merchant,
+    of_product,
+    older,
+    with_image,
+)
+from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
 from backend.vectors.server_collection import create_collection, index_payload, server_asked, stored_space
 from backend.vectors.server_filters import ServerDialect
+from backend.vectors.server_search import ServerSearch, vector_of
 from backend.vectors.space import refuse_other_space
 from backend.vectors.versions import by_version, tombstone_points, version_of
 
@@ -30,17 +36,14 @@ SCROLL_POINTS = 64
 """Points read at once with their vectors; a product has up to 16, so once is the rule."""
 
 
-class ServerStore:
+class ServerStore(ServerSearch):
     """See `backend.ports.VectorStore`. Made by `create`, `open` or `open_or_create`; safe to call from many threads.
 
     The space stands in the collection's metadata. Every call raises `IndexUnavailable` when the server does not answer.
     """
 
     def __init__(self, client: QdrantClient, collection: str, space: Space) -> None:
-        self._client = client
-        self._collection = collection
-        self._space = space
-        self._closed = False
+        super().__init__(client, collection, space)
 
     @staticmethod
     def stored_space(client: QdrantClient, collection: str) -> Space | None:
@@ -92,10 +95,10 @@ class ServerStore:
         """Insert, or replace what is older, after checking all of them."""
         self._put(storable_points(points, self._space.dimension), older)
 
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Merge `facts` into the payload of those points of a product that are older."""
+    def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
+        """Merge `facts` into the payload of those points of a product, or of the one with a picture, that are older."""
         usable = storable_facts(facts)
-        wanted = in_dialect(of_product(key, older_than=version_of(usable)), ServerDialect())
+        wanted = in_dialect(with_image(of_product(key, older_than=version_of(usable)), image), ServerDialect())
         with self._asked() as client:
             client.set_payload(self._collection, usable, points=wanted, wait=True)
 
@@ -123,7 +126,7 @@ class ServerStore:
                     with_payload=["image"],
                     with_vectors=[VECTOR_NAME],
                 )
-                found.update((record.payload["image"], _vector_of(record)) for record in records if record.payload)
+                found.update((record.payload["image"], vector_of(record)) for record in records if record.payload)
                 if after is None:
                     return found
 
@@ -143,47 +146,13 @@ class ServerStore:
                 ]
                 responses = client.query_batch_points(self._collection, requests)
                 for content_hash, response in zip(batch, responses, strict=True):
-                    found.update((content_hash, _vector_of(point)) for point in response.points)
+                    found.update((content_hash, vector_of(point)) for point in response.points)
         return found
-
-    def nearest(
-        self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
-    ) -> list[Match]:
-        """The `limit` best products of a merchant that satisfy the filter. See the port."""
-        query = query_vector(vector, self._space.dimension).tolist()
-        condition = in_dialect(of_merchant(merchant, wanted, exclude), ServerDialect())
-
-        def fetch(number: int, candidates: int) -> list[Hit]:
-            response = client.query_points(
-                self._collection,
-                query=query,
-                using=VECTOR_NAME,
-                limit=number,
-                query_filter=condition,
-                # The width of the walk through the graph: as long as it is not below the limit, what is found depends
-                # on it alone.
-                search_params=models.SearchParams(hnsw_ef=candidates),
-                with_payload=["product_id"],
-            )
-            return [
-                Hit(point.payload["product_id"], point.score, str(point.id))
-                for point in response.points
-                if point.payload
-            ]
-
-        with self._asked() as client:
-            hits = best_products(fetch, limit)
-            if not hits:
-                return []
-            records = client.retrieve(self._collection, [hit.point_id for hit in hits], with_payload=True)
-        return matches_of(hits, {str(record.id): record.payload for record in records})
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""
         wanted = Filter(must_not=(buried(),)) if merchant is None else of_merchant(merchant, Filter())
-        with self._asked() as client:
-            condition = in_dialect(wanted, ServerDialect())
-            return client.count(self._collection, count_filter=condition, exact=True).count
+        return self._count(wanted)
 
     def flush(self) -> None:
         """Nothing is left to do: each write was answered when it stood in the server's write-ahead log."""
@@ -207,13 +176,6 @@ class ServerStore:
                 ]
                 client.batch_update_points(self._collection, operations, wait=True)
 
-    @contextlib.contextmanager
-    def _asked(self) -> Iterator[QdrantClient]:
-        if self._closed:
-            raise errors.IndexUnavailable("The connection to the Qdrant server is closed.")
-        with server_asked():
-            yield self._client
-
 
 def _upsertion(points: Sequence[Point], condition: models.Filter) -> models.UpsertOperation:
     return models.UpsertOperation(
@@ -227,8 +189,3 @@ def _upsertion(points: Sequence[Point], condition: models.Filter) -> models.Upse
             update_filter=condition,
         )
     )
-
-
-def _vector_of(record: Any) -> Vector:
-    # Any: the client's types allow for vectors of every kind, and for none where none were asked for.
-    return np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)

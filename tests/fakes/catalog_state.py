@@ -91,6 +91,7 @@ class CatalogState:
             indexed_version=was.indexed_version,
             deleted=change.product is None,
             searchable_at=None if created or change.product is None else was.searchable_at,
+            created_at=now if created else was.created_at or now,
             updated_at=now,
         )
         row.note_dropped(was.pictures)

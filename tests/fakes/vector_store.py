@@ -1,10 +1,13 @@
 """A vector store in plain Python: an exact matrix product over a dictionary, filtered by the reference itself."""
 
+import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 
 import numpy as np
 
@@ -13,10 +16,12 @@ from backend.domain.filters import Filter, matches
 from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
-from backend.domain.query import Match
+from backend.domain.query import Counted, Match, WordMatch
+from backend.domain.words import WordField
 from backend.ports import Point, Space, Tombstone
 from backend.vectors.payload import facts_of, query_vector, storable_facts, storable_points
 from backend.vectors.versions import BURIED_AT, tombstone_points, version_of
+from tests.fakes.bm25 import Bm25
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,13 @@ class FakeVectorStore:
                 if stored is None or stored.version < version_of(point.payload):
                     self._put(point)
 
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
+    def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
         self._answer()
         version, usable = version_of(facts), storable_facts(facts)
         with self._lock:
             for point_id, stored in self._points.items():
-                if stored.buried_at is None and stored.key == key and stored.version < version:
+                older = stored.buried_at is None and stored.key == key and stored.version < version
+                if older and image in (None, stored.payload["image"]):
                     self._points[point_id] = Stored(stored.vector, {**stored.payload, **usable})
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
@@ -106,26 +112,81 @@ class FakeVectorStore:
         return {image: vector for image, vector in found.items() if image in wanted}
 
     def nearest(
-        self, merchant: str, vector: Vector, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
+        self,
+        merchant: str,
+        vector: Vector,
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        exact: bool = False,
     ) -> list[Match]:
         self._answer()
         query = query_vector(vector, self._space.dimension)
         query = query / np.linalg.norm(query)
-        admitted = [
-            stored
-            for stored in self._all()
-            if stored.key.merchant == merchant
-            and stored.key.product_id not in exclude
-            and matches(stored.payload, wanted)
-        ]
         best: dict[str, Match] = {}
-        for stored in sorted(admitted, key=lambda stored: str(stored.payload["image"])):
+        for stored in sorted(
+            self._admitted(merchant, wanted, exclude), key=lambda stored: str(stored.payload["image"])
+        ):
             # One sum a vector: a matrix product's last bit may depend on the row, and equal vectors must tie.
             score = float(np.sum(stored.vector * query, dtype=np.float32))
             product_id = stored.key.product_id
             if product_id not in best or score > best[product_id].score:
                 best[product_id] = Match(product_id, score, str(stored.payload["image"]), facts_of(stored.payload))
         return sorted(best.values(), key=lambda match: (-match.score, match.product_id))[: max(0, limit)]
+
+    def worded(
+        self,
+        merchant: str,
+        terms: Sequence[str],
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        field: WordField = WordField.WORDS,
+    ) -> list[WordMatch]:
+        self._answer()
+        texts = [stored.payload.get(field.value) for stored in self._all()]
+        rules = Bm25([text.split() for text in texts if isinstance(text, str) and text])
+        found = []
+        for stored in self._admitted(merchant, wanted, exclude):
+            text = stored.payload.get(field.value)
+            score = rules.score(text.split(), terms) if isinstance(text, str) else 0.0
+            if score > 0.0:
+                found.append(WordMatch(stored.key.product_id, score))
+        return sorted(found, key=lambda match: (-match.score, match.product_id))[: max(0, limit)]
+
+    def facet(
+        self, merchant: str, field: str, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
+    ) -> list[Counted]:
+        self._answer()
+        counts: Counter[str | int] = Counter()
+        for stored in self._leading(merchant, wanted, exclude):
+            value = stored.payload.get(field)
+            counts.update({value} if isinstance(value, str | int) else set(value) if isinstance(value, list) else ())
+        return sorted(starmap(Counted, counts.items()), key=lambda it: (-it.products, it.value))[: max(0, limit)]
+
+    def count_products(self, merchant: str, wanted: Filter, *, exclude: Sequence[str] = ()) -> int:
+        self._answer()
+        return len(self._leading(merchant, wanted, exclude))
+
+    def extremes(
+        self, merchant: str, field: str, wanted: Filter, *, exclude: Sequence[str] = ()
+    ) -> tuple[float, float] | None:
+        self._answer()
+        values = [stored.payload.get(field) for stored in self._leading(merchant, wanted, exclude)]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        return (min(numbers), max(numbers)) if numbers else None
+
+    def sample(self, number: int, merchant: str | None = None) -> list[Point]:
+        self._answer()
+        with self._lock:
+            there = [
+                Point(point_id, stored.vector, facts_of(stored.payload))
+                for point_id, stored in self._points.items()
+                if stored.buried_at is None and merchant in (None, stored.key.merchant)
+            ]
+        return random.sample(there, min(number, len(there)))  # as the engines' own: a different one each time
 
     def count(self, merchant: str | None = None) -> int:
         self._answer()
@@ -137,6 +198,18 @@ class FakeVectorStore:
 
     def close(self) -> None:
         self._closed = True
+
+    def _admitted(self, merchant: str, wanted: Filter, exclude: Sequence[str]) -> list[Stored]:
+        return [
+            stored
+            for stored in self._all()
+            if stored.key.merchant == merchant
+            and stored.key.product_id not in exclude
+            and matches(stored.payload, wanted)
+        ]
+
+    def _leading(self, merchant: str, wanted: Filter, exclude: Sequence[str]) -> list[Stored]:
+        return [stored for stored in self._admitted(merchant, wanted, exclude) if stored.payload.get("lead") == 1]
 
     def _all(self) -> list[Stored]:
         """The points of pictures, without the tombstones."""

@@ -141,11 +141,11 @@ class CarelessIndex(FakeVectorStore):
             self._points.pop(point.point_id, None)
         super().upsert(points)
 
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
+    def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
         for stored in self._all():
             if stored.key == key:
                 stored.payload["version"] = 0
-        super().set_facts(key, facts)
+        super().set_facts(key, facts, image=image)
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
         super().bury(tombstones)
@@ -246,6 +246,9 @@ class Theatre:
             found += [
                 f"{key.product_id}: an old title" for it in stored.values() if it["title"] != record.product.title
             ]
+            leading = [it for it in stored.values() if it.get("lead") == 1]
+            if len(leading) != bool(stored):
+                found.append(f"{key.product_id}: {len(leading)} points lead it")
             if record.code:
                 found.append(f"{key.product_id}: failed with {record.code}")
         return found

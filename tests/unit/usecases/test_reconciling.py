@@ -238,10 +238,10 @@ def test_a_late_tombstone_does_not_leave_a_wanted_picture_out() -> None:
         late.extend(tombstones)
         house.reconcile()
 
-    def write_after_the_late_one(*arguments):  # type: ignore[no-untyped-def]
+    def write_after_the_late_one(*arguments, **named):  # type: ignore[no-untyped-def]
         bury(late)
         late.clear()
-        set_facts(*arguments)
+        set_facts(*arguments, **named)
 
     house.vectors.bury, house.vectors.set_facts = stall, write_after_the_late_one  # type: ignore[method-assign]
     house.reconcile()
@@ -258,11 +258,11 @@ def test_what_waits_for_other_work_by_now_is_rung_for() -> None:
     house.services.patch_product(key("p1"), {"price": "5"})
     set_facts = house.vectors.set_facts
 
-    def overtaken(*arguments):  # type: ignore[no-untyped-def]
+    def overtaken(*arguments, **named):  # type: ignore[no-untyped-def]
         house.vectors.set_facts = set_facts  # type: ignore[method-assign]
         put(house, "p1", PICTURES[1])  # rings while the product is held
         house.doorbell.rings.clear()
-        set_facts(*arguments)
+        set_facts(*arguments, **named)
 
     house.vectors.set_facts = overtaken  # type: ignore[method-assign]
     house.reconcile(Work.FACTS)

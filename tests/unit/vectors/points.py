@@ -8,13 +8,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from backend.domain.filters import AnyOf, Between, Condition, Filter, Within
-from backend.domain.payload import picture_payload, point_id, product_payload
+from backend.domain.payload import NOT_LEADING, leading_payload, picture_payload, point_id, product_payload
 from backend.domain.picture import Vector, Vectors
 from backend.domain.product import Product
 from backend.ports import Point, Space, Tombstone
 from tests.factories import content_hash, product
 
 DIMENSION = 64
+FIRST = ("front", "picture 0")
+"""The pictures of `point` and `points` that lead their product."""
 SPACE = Space("test-encoder", DIMENSION, "a" * 64)
 
 
@@ -43,7 +45,8 @@ def toward(*parts: float) -> Vector:
 def point(of: Product, vector: Vector, picture: str = "front", version: int = 1) -> Point:
     """The point of one picture of a product."""
     image = content_hash(f"{of.key.product_id}/{picture}")
-    return Point(point_id(of.key, image), vector, product_payload(of, version) | picture_payload(image))
+    own = leading_payload(of) if picture in FIRST else NOT_LEADING
+    return Point(point_id(of.key, image), vector, product_payload(of, version) | picture_payload(image) | own)
 
 
 def points(of: Product, vectors: Vectors | Sequence[Vector], version: int = 1) -> list[Point]:

@@ -48,8 +48,8 @@ def test_a_collection_is_made_with_its_payload_indexes(client: Recording) -> Non
     ServerStore.open_or_create(client, "products", SPACE)
     assert client.made[0] == "products"
     assert sorted(client.made[1:]) == [
-        "brand", "buried_at", "categories", "currency", "image", "in_stock", "merchant", "price", "product_id",
-        "version",
+        "added_at", "attribute_terms", "brand", "buried_at", "categories", "currency", "image", "in_stock", "lead",
+        "merchant", "price", "product_id", "spelling", "version", "words",
     ]  # fmt: skip
 
 

@@ -1,0 +1,134 @@
+"""What an embedded index is asked: the reading half of `EdgeStore`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import qdrant_edge
+
+from backend.domain.filters import Filter
+from backend.domain.picture import Vector
+from backend.domain.query import Counted, Match, WordMatch
+from backend.domain.words import WordField
+from backend.ports import Point
+from backend.vectors.deepening import Hit, best_products, in_order, matches_of, most_frequent
+from backend.vectors.edge_filters import EdgeDialect
+from backend.vectors.edge_shard import exactly, rescored
+from backend.vectors.filters import buried, in_dialect, leading, of_merchant
+from backend.vectors.open_shard import OpenShard
+from backend.vectors.payload import VECTOR_NAME, facts_of, query_vector
+
+
+class EdgeSearch:
+    """See `backend.ports.VectorSearch`."""
+
+    def __init__(self, shard: OpenShard) -> None:
+        self._shard = shard
+
+    def nearest(
+        self,
+        merchant: str,
+        vector: Vector,
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        exact: bool = False,
+    ) -> list[Match]:
+        """The `limit` best products of a merchant that satisfy the filter. See the port."""
+        array: Any = query_vector(vector, self._shard.space.dimension)  # the stub names lists; arrays are read as well
+        query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
+        condition = in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect())
+
+        def fetch(number: int, candidates: int) -> list[Hit]:
+            request = qdrant_edge.QueryRequest(
+                query=query,
+                limit=number,
+                filter=condition,
+                with_payload=["product_id"],
+                params=exactly() if exact else rescored(oversampling=candidates / number),
+            )
+            found = self._shard.ask("query", request)
+            return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in found]
+
+        hits = best_products(fetch, limit)
+        records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
+        return matches_of(hits, {str(record.id): record.payload for record in records})
+
+    def worded(
+        self,
+        merchant: str,
+        terms: Sequence[str],
+        wanted: Filter,
+        *,
+        limit: int,
+        exclude: Sequence[str] = (),
+        field: WordField = WordField.WORDS,
+    ) -> list[WordMatch]:
+        """The `limit` best products with any of the terms, by the engine's BM25. See the port."""
+        if limit < 1 or not terms:
+            return []
+        request = qdrant_edge.QueryRequest(
+            query=qdrant_edge.TextQuery(field.value, " ".join(terms)),
+            limit=limit,
+            filter=in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect()),
+            with_payload=["product_id"],
+        )
+        found = self._shard.ask("query", request)
+        return in_order([WordMatch(point.payload["product_id"], point.score) for point in found])
+
+    def facet(
+        self, merchant: str, field: str, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
+    ) -> list[Counted]:
+        """Products a value, exactly; the `limit` most frequent."""
+        if limit < 1:
+            return []
+        condition = in_dialect(leading(merchant, wanted, exclude), EdgeDialect())
+        request = qdrant_edge.FacetRequest(key=field, limit=limit, filter=condition, exact=True)
+        return most_frequent(Counted(hit.value, hit.count) for hit in self._shard.ask("facet", request).hits)
+
+    def count_products(self, merchant: str, wanted: Filter, *, exclude: Sequence[str] = ()) -> int:
+        """How many products satisfy the filter, exactly."""
+        return self._count(leading(merchant, wanted, exclude))
+
+    def extremes(
+        self, merchant: str, field: str, wanted: Filter, *, exclude: Sequence[str] = ()
+    ) -> tuple[float, float] | None:
+        """The least and the greatest of a number field; None when no product has one."""
+        condition = in_dialect(leading(merchant, wanted, exclude), EdgeDialect())
+        ends = []
+        for direction in (qdrant_edge.Direction.Asc, qdrant_edge.Direction.Desc):
+            order = qdrant_edge.OrderBy(field, direction)
+            request = qdrant_edge.ScrollRequest(
+                limit=1, filter=condition, order_by=order, with_payload=[field], with_vector=False
+            )
+            records, _ = self._shard.ask("scroll", request)
+            ends += [float(record.payload[field]) for record in records]
+        return (ends[0], ends[1]) if len(ends) == 2 else None  # noqa: PLR2004 - one end a direction
+
+    def sample(self, number: int, merchant: str | None = None) -> list[Point]:
+        """Up to `number` points at random."""
+        if number < 1:
+            return []
+        wanted = Filter(must_not=(buried(),)) if merchant is None else of_merchant(merchant, Filter())
+        request = qdrant_edge.QueryRequest(
+            query=qdrant_edge.Sample.Random,
+            limit=number,
+            filter=in_dialect(wanted, EdgeDialect()),
+            with_payload=True,
+            with_vector=[VECTOR_NAME],
+        )
+        return [
+            Point(str(point.id), vector_of(point), facts_of(point.payload))
+            for point in self._shard.ask("query", request)
+        ]
+
+    def _count(self, wanted: Filter) -> int:
+        request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)
+        counted: int = self._shard.ask("count", request)
+        return counted
+
+
+def vector_of(record: Any) -> Vector:
+    """(dimension,) float32 of a point read with its vector."""
+    return np.asarray(record.vector[VECTOR_NAME], dtype=np.float32)
