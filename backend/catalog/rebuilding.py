@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, case, exists, literal, text, update
+from sqlalchemy import ColumnElement, Connection, case, exists, literal, text, update
 
 from backend.catalog.lanes import Lane
 from backend.catalog.rows import in_parts, named
@@ -22,7 +22,7 @@ def make_all_due(connection: Connection, now: datetime) -> int:
     pictures, are kept: an index that lost a part still holds the rest, and a new one takes a few tombstones for
     nothing. Every row is rewritten, and nobody else can write meanwhile.
     """
-    _keep_others_out(connection)
+    keep_others_out(connection)
     again = {"state": PictureState.PENDING.value, "code": None, "detail": None}
     connection.execute(update(pictures).where(pictures.c.content_hash.is_not(None)).values(**again))
     unfetched = exists().where(
@@ -47,13 +47,17 @@ def make_due_since(connection: Connection, moment: datetime, now: datetime) -> i
     and pictures the index lost are embedded there without holding up new prices. Their pictures keep their states, as
     most of them will turn out to be there.
     """
-    _keep_others_out(connection)
+    keep_others_out(connection)
+    return make_due(connection, (products.c.indexed_at >= moment) & ~DUE, now)
+
+
+def make_due(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    """The same for other rows that were settled. Nobody else may write meanwhile, see `keep_others_out`."""
     lane = case((LIVE, Lane.UPLOAD.value), else_=Lane.FACTS.value)
-    settled = (products.c.indexed_at >= moment) & ~DUE
     due = {"indexed_version": 0, "due_at": now, "lane": lane, **_UNJUDGED}
     # What was set aside is cleared from the index again, and not tried.
     kept = {name: case((products.c.code == Poison.code, products.c[name]), else_=None) for name in ("code", "detail")}
-    return connection.execute(update(products).where(settled).values(**due | kept)).rowcount
+    return connection.execute(update(products).where(which).values(**due | kept)).rowcount
 
 
 def make_clearable(connection: Connection, keys: Sequence[ProductKey], now: datetime) -> None:
@@ -65,7 +69,7 @@ def make_clearable(connection: Connection, keys: Sequence[ProductKey], now: date
         connection.execute(update(products).where(named(products, part)).values(**due))
 
 
-def _keep_others_out(connection: Connection) -> None:
+def keep_others_out(connection: Connection) -> None:
     """Rows are written in no order here: row by row this could wait in a circle with the transactions of others."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE products IN EXCLUSIVE MODE"))

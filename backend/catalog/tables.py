@@ -216,6 +216,31 @@ fetched_urls = Table(
     Column("fetched_at", UtcTime, nullable=False),
 )
 
+# Generations of the index. No row: the first serves, and its encoder was never changed. `held_until` stands with the
+# one that serves: until then nothing is written to it, for another is about to take its place.
+generations = Table(
+    "generations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("told_before", UtcTime, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("after_merchant", Text),
+    Column("after_product_id", Text),
+    Column("filled", Boolean, nullable=False),
+    Column("gaps", JSON, nullable=False),
+    Column("detail", Text),
+    Column("comparison", JSON, nullable=False),
+    Column("served_at", UtcTime),
+    Column("held_until", UtcTime),
+    Column("updated_at", UtcTime),
+)
+
 
 DUE: ColumnElement[bool] = products.c.indexed_version < products.c.version
 LEASED: ColumnElement[bool] = products.c.lease.is_not(None)

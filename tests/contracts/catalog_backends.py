@@ -1,4 +1,4 @@
-"""The five ports of the catalog on every backend: the fake, SQLite, and PostgreSQL where a server is named.
+"""The six ports of the catalog on every backend: the fake, SQLite, and PostgreSQL where a server is named.
 
 SHELFSIGHT_TEST_POSTGRES_URL names a database whose user may create schemas; each test gets one of its own.
 """
@@ -19,6 +19,7 @@ from sqlalchemy import Engine, make_url, text
 
 from backend.catalog.engine import open_engine, writing
 from backend.catalog.fetch_memory import SqlFetchMemory
+from backend.catalog.indexes import SqlIndexes
 from backend.catalog.jobs import SqlJobs
 from backend.catalog.ledger import SqlLedger
 from backend.catalog.migrations import migrate
@@ -28,7 +29,7 @@ from backend.domain.job import ItemState, JobKind
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductRecord
 from backend.domain.work import Accepted, Change, Claim, Outcome, Receipt, Work
-from backend.ports import Catalog, FetchMemory, Jobs, Ledger, Receipts
+from backend.ports import Catalog, FetchMemory, Indexes, Jobs, Ledger, Receipts
 from tests.factories import key
 from tests.fakes.catalog import FakeCatalog
 
@@ -76,6 +77,7 @@ class Store:
     jobs: Jobs
     receipts: Receipts
     memory: FetchMemory
+    indexes: Indexes
     clock: Clock = field(default_factory=Clock)
 
     def upload(
@@ -133,7 +135,13 @@ def sql_store(
     now = clock or moving
     ledger = SqlLedger(engine, now, max_attempts, weights)
     return Store(
-        SqlCatalog(engine, now), ledger, SqlJobs(engine, now), SqlReceipts(engine, now), SqlFetchMemory(engine), moving
+        SqlCatalog(engine, now),
+        ledger,
+        SqlJobs(engine, now),
+        SqlReceipts(engine, now),
+        SqlFetchMemory(engine),
+        SqlIndexes(engine, now),
+        moving,
     )
 
 
@@ -145,7 +153,7 @@ def opened(
     if backend == "fake":
         clock = Clock()
         fake = FakeCatalog(clock, max_attempts, weights)
-        yield Store(fake, fake, fake, fake, fake, clock)
+        yield Store(fake, fake, fake, fake, fake, fake, clock)
         return
     with engine_of(backend, folder) as engine:
         migrate(engine)

@@ -1,4 +1,4 @@
-"""The catalog's five ports on every backend, for the tests of each."""
+"""The catalog's six ports on every backend, for the tests of each."""
 
 from collections.abc import Iterator
 from pathlib import Path

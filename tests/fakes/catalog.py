@@ -16,17 +16,20 @@ from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.work import Accepted, Change, KeptReceipt, Receipt, Remembered
 from backend.errors import Conflict
 from backend.ports import Clock
+from tests.fakes.catalog_indexes import FakeIndexes
 from tests.fakes.catalog_jobs import FakeJobs
 from tests.fakes.catalog_ledger import FakeLedger
 from tests.fakes.catalog_rows import hashes_of
 from tests.fakes.catalog_state import RECEIPTS_LAST, CatalogState
 
 
-class FakeCatalog(FakeLedger, FakeJobs):
-    """See `backend.ports.Catalog`, `Ledger`, `Jobs`, `Receipts` and `FetchMemory`. Safe to share between threads."""
+class FakeCatalog(FakeLedger, FakeJobs, FakeIndexes):
+    """See `backend.ports.Catalog`, `Ledger`, `Jobs`, `Receipts`, `FetchMemory`, `Indexes`. Safe to share by threads."""
 
     def __init__(self, clock: Clock, max_attempts: int = 2, weights: Mapping[str, int] | None = None) -> None:
-        FakeLedger.__init__(self, CatalogState(clock), max_attempts, weights or {})
+        state = CatalogState(clock)
+        FakeLedger.__init__(self, state, max_attempts, weights or {})
+        FakeIndexes.__init__(self, state)
 
     # --- Catalog ------------------------------------------------------------------------------------------------------
 
