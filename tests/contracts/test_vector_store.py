@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.domain.filters import AnyOf, Between, Filter, Within, matches
-from backend.domain.payload import Payload, picture_payload, point_id, product_payload
+from backend.domain.payload import (
+    NOT_LEADING,
+    Payload,
+    leading_payload,
+    picture_payload,
+    point_id,
+    product_payload,
+)
 from backend.domain.picture import Vector
 from backend.domain.product import Product, ProductKey
 from backend.domain.query import Match
+from backend.domain.words import WordField, pieces_of, words_of
 from backend.errors import IndexUnavailable, ShelfsightError
 from backend.ports import Point, Space, Tombstone, VectorStore
 from tests.factories import content_hash, key, product
@@ -31,6 +40,7 @@ from tests.unit.vectors.folders import folder_in_memory
 from tests.unit.vectors.points import (
     DIMENSION,
     SPACE,
+    clustered,
     filters,
     point,
     points,
@@ -169,6 +179,18 @@ def histories(draw: st.DrawFn) -> tuple[list[set[str]], list[tuple[str, int]]]:
     shown = draw(st.lists(st.sets(st.sampled_from(sorted(PICTURES))), min_size=1, max_size=4))
     each = [(kind, version + 1) for version in range(len(shown)) for kind in ("points", "facts", "tombstones")]
     return shown, draw(st.permutations(draw(st.lists(st.sampled_from(each), max_size=12)) + each[-3:]))
+
+
+def _said(name: str, merchant: str, title: str, **facts: Any) -> Product:
+    """A product found by its title, and by what else is given, alone."""
+    return product(name, merchant=merchant, **{"brand": "", "category": "", "attributes": {}, **facts, "title": title})
+
+
+def _tell(store: VectorStore, of: Product, version: int) -> None:
+    """New facts of a product made by `points`, as a worker tells them: the leading point first, by its picture."""
+    facts = product_payload(of, version)
+    store.set_facts(of.key, facts | leading_payload(of), image=content_hash(f"{of.key.product_id}/picture 0"))
+    store.set_facts(of.key, facts | NOT_LEADING)
 
 
 def _facts(owner: ProductKey, image: str) -> Payload:
@@ -675,6 +697,189 @@ class TestVectorStore:
             store.nearest("shop", query, EVERYTHING, limit=1)
         assert refusal.value.code == "internal"
 
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def test_a_rarer_word_weighs_more(self, store: VectorStore, merchant: str) -> None:
+        titles = {"common": "boot", "rare": "zibeline", **{f"other-{number}": "boot" for number in range(6)}}
+        store.upsert([point(_said(name, merchant, title), NORTH) for name, title in titles.items()])
+        found = store.worded(merchant, words_of("boot zibeline"), EVERYTHING, limit=10)
+        assert found[0].product_id == "rare"
+        assert found[0].score > found[1].score > 0.0
+        assert sorted(match.product_id for match in found) == sorted(titles)
+
+    def test_more_of_the_words_are_better_than_one(self, store: VectorStore, merchant: str) -> None:
+        for name, title in {"both": "velvet quilt", "one": "velvet chair", "other": "oak chair"}.items():
+            store.upsert([point(_said(name, merchant, title), NORTH)])
+        found = store.worded(merchant, words_of("Quilt, VELVET"), EVERYTHING, limit=10)
+        assert [match.product_id for match in found] == ["both", "one"]
+
+    @pytest.mark.parametrize("asked", ["AB-1207", "ab1207", "Ab 1207"])
+    def test_a_code_finds_its_product(self, store: VectorStore, merchant: str, asked: str) -> None:
+        for number in range(1200, 1216):
+            of = _said(f"p-{number}", merchant, "Chair", attributes={"code": f"AB-{number}"})
+            store.upsert([point(of, NORTH)])
+        assert store.worded(merchant, words_of(asked), EVERYTHING, limit=3)[0].product_id == "p-1207"
+
+    def test_a_misspelling_finds_its_word_by_its_pieces(self, store: VectorStore, merchant: str) -> None:
+        for name, title in {"sofa": "chesterfield sofa", "lamp": "chrome lamp", "desk": "field desk"}.items():
+            store.upsert([point(_said(name, merchant, title), NORTH)])
+        assert store.worded(merchant, words_of("chesterfeild"), EVERYTHING, limit=3) == []
+        pieces = pieces_of(words_of("chesterfeild"))
+        found = store.worded(merchant, pieces, EVERYTHING, limit=3, field=WordField.SPELLING)
+        assert found[0].product_id == "sofa"
+
+    def test_words_find_products_not_pictures(self, store: VectorStore, merchant: str) -> None:
+        store.upsert(points(_said("many", merchant, "teapot"), signs(11, 9)))
+        store.upsert([point(_said("one", merchant, "teapot"), NORTH)])
+        found = store.worded(merchant, ["teapot"], EVERYTHING, limit=10)
+        assert [match.product_id for match in found] == ["many", "one"]
+        assert found[0].score == pytest.approx(found[1].score)
+
+    def test_words_are_found_for_the_merchant_under_the_filter_and_without_the_excluded(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        theirs = f"{merchant}-theirs"
+        for owner in (merchant, theirs):
+            for name, price in (("cheap", 5), ("dear", 500), ("deleted", 5)):
+                store.upsert([point(_said(name, owner, "carafe", price=Decimal(price)), NORTH)])
+        store.upsert([point(_said("only-theirs", theirs, "carafe"), NORTH)])
+        wanted = Filter(must=(Between("price", lt=100),))
+        found = store.worded(merchant, ["carafe"], wanted, limit=10, exclude=["deleted"])
+        assert [match.product_id for match in found] == ["cheap"]
+
+    @pytest.mark.parametrize(("terms", "limit"), [([], 10), (["carafe"], 0), (["nowhere"], 10)], ids=str)
+    def test_without_words_or_room_nothing_is_found(
+        self, store: VectorStore, merchant: str, terms: list[str], limit: int
+    ) -> None:
+        store.upsert([point(_said("p-1", merchant, "carafe"), NORTH)])
+        assert store.worded(merchant, terms, EVERYTHING, limit=limit) == []
+
+    def test_the_same_words_find_the_same_on_a_still_index_however_many_tie(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        store.upsert([point(_said(f"p{number:03}", merchant, "goblet"), NORTH) for number in range(150)])
+        found = store.worded(merchant, ["goblet"], EVERYTHING, limit=100)
+        assert len({match.product_id for match in found}) == 100
+        assert found == store.worded(merchant, ["goblet"], EVERYTHING, limit=100)
+
+    def test_new_words_are_found_and_the_old_ones_no_more(self, store: VectorStore, merchant: str) -> None:
+        before, after = _said("p-1", merchant, "settle"), _said("p-1", merchant, "divan")
+        store.upsert(points(before, signs(12, 3)))
+        _tell(store, after, version=2)
+        assert store.worded(merchant, ["settle"], EVERYTHING, limit=5) == []
+        assert [match.product_id for match in store.worded(merchant, ["divan"], EVERYTHING, limit=5)] == ["p-1"]
+
+    def test_the_facts_of_one_picture_are_set_alone(self, store: VectorStore, merchant: str) -> None:
+        of = product(merchant=merchant, title="both")
+        store.upsert([point(of, NORTH, "front"), point(of, toward(0.0, 1.0), "side")])
+        store.set_facts(of.key, {"version": 2, "title": "one"}, image=content_hash("p-1/side"))
+        store.set_facts(of.key, {"version": 3, "title": "none"}, image=content_hash("p-1/absent"))
+        titles = [
+            store.nearest(merchant, toward(*direction), EVERYTHING, limit=1)[0].payload["title"]
+            for direction in [(1.0,), (0.0, 1.0)]
+        ]
+        assert titles == ["both", "one"]
+
+    def test_what_only_the_index_is_asked_by_is_no_fact_of_a_match(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product(merchant=merchant), NORTH)])
+        (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=1)
+        assert match.payload.keys().isdisjoint({"lead", "words", "spelling", "attribute_terms"})
+        (sampled,) = store.sample(5, merchant)
+        assert sampled.payload.keys().isdisjoint({"lead", "words", "spelling", "attribute_terms"})
+
+    # --- counts and extremes ------------------------------------------------------------------------------------------
+
+    def test_facets_count_products_not_pictures(self, store: VectorStore, merchant: str) -> None:
+        store.upsert(points(product("a", merchant=merchant, brand="Arden"), signs(13, 5)))
+        store.upsert(points(product("b", merchant=merchant, brand="Corvo"), signs(14, 1)))
+        store.upsert(points(product("c", merchant=merchant, brand="Corvo", in_stock=False), signs(15, 2)))
+        assert store.facet(merchant, "brand", EVERYTHING, limit=10) == [("Corvo", 2), ("Arden", 1)]
+        assert store.facet(merchant, "in_stock", EVERYTHING, limit=10) == [(1, 2), (0, 1)]
+        assert store.count_products(merchant, EVERYTHING) == 3
+
+    def test_a_facet_of_a_list_counts_a_product_once_for_each_entry(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product("a", merchant=merchant, category="clothing/dress/long"), NORTH)])
+        store.upsert([point(product("b", merchant=merchant, category="clothing/coat"), NORTH)])
+        assert store.facet(merchant, "categories", EVERYTHING, limit=10) == [
+            ("clothing", 2), ("clothing/coat", 1), ("clothing/dress", 1), ("clothing/dress/long", 1),
+        ]  # fmt: skip
+        assert len(store.facet(merchant, "categories", EVERYTHING, limit=1)) == 1
+        assert store.facet(merchant, "categories", EVERYTHING, limit=0) == []
+
+    def test_counts_are_of_the_merchant_under_the_filter_and_without_the_excluded(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        theirs = f"{merchant}-theirs"
+        for owner in (merchant, theirs):
+            for name, price in (("cheap", "5.5"), ("dear", "500"), ("gone", "1"), ("free", None)):
+                of = product(name, merchant=owner, price=None if price is None else Decimal(price))
+                store.upsert(points(of, signs(16, 2)))
+        store.upsert([point(product("only-theirs", merchant=theirs, price=Decimal(9)), NORTH)])
+        wanted, exclude = Filter(must=(Between("price", lt=100),)), ["gone", "absent"]
+        assert store.count_products(merchant, wanted, exclude=exclude) == 1
+        assert store.facet(merchant, "brand", wanted, limit=5, exclude=exclude) == [("Arden", 1)]
+        assert store.extremes(merchant, "price", wanted, exclude=exclude) == (5.5, 5.5)
+        assert store.extremes(merchant, "price", EVERYTHING) == (1.0, 500.0)
+
+    def test_there_are_no_extremes_of_what_no_product_has(self, store: VectorStore, merchant: str) -> None:
+        store.upsert([point(product(merchant=merchant, price=None), NORTH)])
+        assert store.extremes(merchant, "price", EVERYTHING) is None
+        assert store.extremes("nobody", "price", EVERYTHING) is None
+
+    def test_counts_and_extremes_follow_new_facts(self, store: VectorStore, merchant: str) -> None:
+        before = product(merchant=merchant, brand="Arden", price=Decimal(10), attributes={"colour": "red"})
+        store.upsert(points(before, signs(17, 3)))
+        _tell(store, replace(before, brand="Corvo", price=Decimal(20), attributes={"colour": "blue"}), version=2)
+        assert store.facet(merchant, "brand", EVERYTHING, limit=5) == [("Corvo", 1)]
+        assert store.facet(merchant, "attribute_terms", EVERYTHING, limit=5) == [("colour=blue", 1)]
+        assert store.extremes(merchant, "price", EVERYTHING) == (20.0, 20.0)
+
+    def test_a_product_is_counted_once_after_its_first_picture_was_replaced(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        of = _said("p-1", merchant, "ewer", brand="Arden")
+        store.upsert([point(of, NORTH, "front"), point(of, toward(0.0, 1.0), "side")])
+        # as a worker writes it: the new leading point, the others' facts, the tombstone of what is gone
+        store.upsert([point(of, toward(0.0, 0.0, 1.0), "picture 0", version=2)])
+        store.set_facts(of.key, product_payload(of, 2) | NOT_LEADING)
+        store.bury([tombstone(of, "front", version=2)])
+        assert store.count_products(merchant, EVERYTHING) == 1
+        assert store.facet(merchant, "brand", EVERYTHING, limit=5) == [("Arden", 1)]
+        assert [match.product_id for match in store.worded(merchant, ["ewer"], EVERYTHING, limit=5)] == ["p-1"]
+
+    # --- samples ------------------------------------------------------------------------------------------------------
+
+    def test_a_sample_gives_each_point_once_and_never_a_tombstone(self, own_store: VectorStore) -> None:
+        here, there = product("a", merchant="here"), product("b", merchant="there")
+        own_store.upsert(points(here, signs(18, 12)) + points(there, signs(19, 5)))
+        own_store.bury(tombstones(here, 4))
+        everything = own_store.sample(100)
+        assert len({each.point_id for each in everything}) == len(everything) == 13
+        assert {each.payload["merchant"] for each in everything} == {"here", "there"}
+        mine = own_store.sample(100, "here")
+        assert {each.payload["product_id"] for each in mine} == {"a"}
+        vectors = own_store.vectors_of(here.key)
+        assert len(mine) == len(vectors) == 8
+        for each in mine:
+            assert each.vector.dtype == np.float32
+            np.testing.assert_allclose(each.vector, vectors[str(each.payload["image"])], atol=1e-6)
+        assert len(own_store.sample(5)) == 5
+        assert own_store.sample(0) == []
+
+    def test_samples_differ(self, own_store: VectorStore) -> None:
+        own_store.upsert(points(product(), signs(20, 200)))
+        drawn = [frozenset(each.point_id for each in own_store.sample(10)) for _ in range(4)]
+        assert len(set(drawn)) > 1
+
+    # --- exactness ----------------------------------------------------------------------------------------------------
+
+    def test_an_exact_search_is_by_whole_vectors(self, own_store: VectorStore) -> None:
+        vectors, query = clustered(21, 3000, DIMENSION), clustered(22, 1, DIMENSION)[0]
+        own_store.upsert([point(product(f"p{number:04}"), vector) for number, vector in enumerate(vectors)])
+        scores = vectors.astype(np.float64) @ query.astype(np.float64)
+        found = own_store.nearest("shop", query, EVERYTHING, limit=50, exact=True)
+        assert ids(found) == [f"p{number:04}" for number in np.argsort(-scores)[:50]]
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def test_a_flush_leaves_everything_as_it_was(self, store: VectorStore, merchant: str) -> None:
@@ -694,6 +899,11 @@ class TestVectorStore:
             lambda: own_store.vectors_of(key()),
             lambda: own_store.vectors_by_content([content_hash("p-1/front")]),
             lambda: own_store.nearest("shop", NORTH, EVERYTHING, limit=1),
+            lambda: own_store.worded("shop", ["dress"], EVERYTHING, limit=1),
+            lambda: own_store.facet("shop", "brand", EVERYTHING, limit=1),
+            lambda: own_store.count_products("shop", EVERYTHING),
+            lambda: own_store.extremes("shop", "price", EVERYTHING),
+            lambda: own_store.sample(1),
             own_store.count,
             own_store.flush,
         ):
