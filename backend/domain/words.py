@@ -52,8 +52,12 @@ def product_words(product: Product) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    """Lower case, compatible forms joined (NFKD), accents dropped: Unicode Standard Annex 15."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    """Lower case, compatible forms joined (NFKD), accents dropped: Unicode Standard Annex 15.
+
+    Signs go first: NFKD would make letters of some, and `Acme™` would be the word `acmetm`.
+    """
+    said = "".join(" " if unicodedata.category(char) == "So" else char for char in text)
+    apart = unicodedata.normalize("NFKD", said).casefold()
     return "".join(char for char in apart if not unicodedata.combining(char))
 
 

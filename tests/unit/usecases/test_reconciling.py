@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
+from backend.domain.filters import AnyOf, Filter
 from backend.domain.picture import Pixels
 from backend.domain.product import ProductKey, ProductState
 from backend.domain.work import Work
@@ -356,3 +357,48 @@ def test_the_same_ids_of_two_merchants_are_two_products() -> None:
     house.services.delete_product(key("p1", "one"))
     house.work()
     assert (house.vectors.count("one"), house.vectors.count("two")) == (0, 1)
+
+
+# --- the point that leads its product ---------------------------------------------------------------------------------
+
+
+def leading(house: House, *, word: str, product_id: str = "p1") -> set[str]:
+    """The pictures that lead a product; it is counted once and found once by the word."""
+    assert house.vectors.count_products("shop", Filter()) == len(
+        house.vectors.facet("shop", "brand", Filter(), limit=9)
+    )
+    assert [match.product_id for match in house.vectors.worded("shop", [word], Filter(), limit=9)] == [product_id]
+    pictures_of_it = house.vectors.vectors_of(key(product_id))
+    counted = (Filter((AnyOf("image", (image,)), AnyOf("lead", (1,)))) for image in pictures_of_it)
+    return {str(it.must[0].values[0]) for it in counted if house.vectors.count_products("shop", it)}  # type: ignore[union-attr]
+
+
+def hashes(house: House, product_id: str = "p1") -> list[str | None]:
+    return [picture.content_hash for picture in house.services.read_product(key(product_id)).pictures]
+
+
+def test_the_first_picture_leads_its_product() -> None:
+    house = House()
+    put(house, "p1", *PICTURES[:3])
+    house.work()
+    assert leading(house, word="linen") == {hashes(house)[0]}
+
+
+def test_the_next_one_leads_when_the_first_is_replaced_or_moves_back_or_cannot_be_used() -> None:
+    house = House()
+    broken = pictures.encode(pictures.photo(64, 64, 9), "JPEG")[:-200]
+    for shown in (PICTURES[:3], PICTURES[1:3], PICTURES[2:0:-1], [broken, PICTURES[4], PICTURES[2]]):
+        put(house, "p1", *shown)
+        house.work()
+        usable = [item for item in hashes(house) if item in house.vectors.vectors_of(key("p1"))]
+        assert leading(house, word="linen") == {usable[0]}
+
+
+def test_new_facts_are_found_by_their_words() -> None:
+    house = House()
+    put(house, "p1", *PICTURES[:3])
+    house.work()
+    house.services.patch_product(key("p1"), {"title": "Divan"})
+    house.work()
+    assert leading(house, word="divan") == {hashes(house)[0]}
+    assert house.vectors.worded("shop", ["linen"], Filter(), limit=9) == []
