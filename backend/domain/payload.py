@@ -26,7 +26,8 @@ NOT_LEADING: Payload = {"lead": 0, WordField.WORDS.value: None, WordField.SPELLI
 def product_payload(product: Product, version: int, added_at: datetime | None = None) -> Payload:
     """The facts shared by all points of a product; a metadata change rewrites these and leaves the vectors alone.
 
-    `attribute_terms` repeats the attributes that can be counted: texts and flags, as `colour=red` and `new=true`.
+    `attribute_terms` repeats the attributes that are texts or flags in one list, see `text_term` and `flag_term`: their
+    names are the merchants' own, so that no index could be made for each.
     """
     return {
         "merchant": product.key.merchant,
@@ -43,9 +44,7 @@ def product_payload(product: Product, version: int, added_at: datetime | None = 
         "url": product.url,
         "attributes": {name: _plain(value) for name, value in product.attributes.items()},
         "attribute_flags": sorted(name for name, value in product.attributes.items() if isinstance(value, bool)),
-        "attribute_terms": [
-            f"{name}={term}" for name, value in sorted(product.attributes.items()) for term in _terms(value)
-        ],
+        "attribute_terms": [term for name, value in sorted(product.attributes.items()) for term in _terms(name, value)],
         "added_at": None if added_at is None else added_at.timestamp(),
     }
 
@@ -68,15 +67,25 @@ def picture_payload(content_hash: str) -> Payload:
     return {"image": content_hash}
 
 
-def _terms(value: AttributeValue) -> tuple[str, ...]:
+def text_term(name: str, value: str) -> str:
+    """`colour=red`. A name has neither of the two signs, so the first of them ends it."""
+    return f"{name}={value}"
+
+
+def flag_term(name: str, *, value: bool) -> str:
+    """`new!true`: a flag is not met by the text `true`."""
+    return f"{name}!{str(value).lower()}"
+
+
+def _terms(name: str, value: AttributeValue) -> list[str]:
     match value:
         case bool():
-            return ("true" if value else "false",)
+            return [flag_term(name, value=value)]
         case str():
-            return (value,) if value else ()
+            return [text_term(name, value)]
         case tuple():
-            return value
-    return ()  # a number is asked for by range
+            return [text_term(name, entry) for entry in value]
+    return []  # a number is asked for by range
 
 
 def _plain(value: AttributeValue) -> object:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from backend.domain.filters import AnyOf, Between, Condition, Filter, FilterValue, Within
+from backend.domain.payload import text_term
 from backend.domain.product import ProductKey
 from backend.vectors.payload import INTEGER_FIELDS
 from backend.vectors.versions import BURIED_AT, VERSION
@@ -133,13 +134,21 @@ def _equalities(field: str, values: Sequence[FilterValue], dialect: Dialect[Leaf
     rest = [number for number in numbers if not _matched_as_integer(field, number)]
     leaves: list[Leaf] = []
     if words:
-        leaves.append(dialect.matching(field, words))
+        leaves.append(_matching_words(field, words, dialect))
     if exact:
         leaves.append(dialect.matching(field, exact))
     # The engines compare integers with integers only: a weight stored as 3.0 is not met by matching 3. A closed range
     # meets both.
     leaves += [dialect.between(closed) for number in rest if (closed := _closed(field, number)) is not None]
     return leaves
+
+
+def _matching_words(field: str, words: Sequence[str], dialect: Dialect[Leaf, Group]) -> Leaf:
+    """An attribute by the index of them all: without it the engine reads every payload, 0.3 s for 100,000 points."""
+    name = field.removeprefix("attributes.")
+    if name == field:
+        return dialect.matching(field, list(words))
+    return dialect.matching("attribute_terms", [text_term(name, word) for word in words])
 
 
 def _matched_as_integer(field: str, number: float) -> bool:

@@ -19,9 +19,10 @@ KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "
 INTEGER_FIELDS = ("in_stock", "version", "lead")
 FLOAT_FIELDS = ("price", "buried_at", "added_at")
 TEXT_FIELDS = tuple(field.value for field in WordField)
-"""The facts that have a payload index. `attributes.*` have none: their names are the merchants' own, and an engine that
-finds no index reads the payload, which is right and slower. So much slower that `buried_at` needs one: counting the
-tombstones among 100,000 points would stop the embedded engine's process for 0.3 s instead of 0.03 ms."""
+"""The facts that have a payload index. `attributes.*` have none of their own: their names are the merchants'. Texts are
+matched in `attribute_terms`; for numbers an engine reads the payload, which is right and slower. So much slower that
+`buried_at` needs one: counting the tombstones among 100,000 points would stop the embedded engine's process for 0.3 s
+instead of 0.03 ms."""
 
 OWN_FIELDS = frozenset({"lead", "attribute_terms", *TEXT_FIELDS})
 """Facts an index is asked by and that say nothing a match does not say already: no match carries them."""

@@ -25,3 +25,9 @@ def test_a_payload_is_json_with_numbers_for_flags_and_an_exact_price() -> None:
     assert payload["attributes"] == {"new": 1, "sizes": ["S"]}
     assert payload["attribute_flags"] == ["new"]
     assert (payload["price"], payload["price_exact"], payload["version"]) == (0.1, "0.1", 3)
+
+
+def test_texts_and_flags_are_terms_that_cannot_be_taken_for_each_other() -> None:
+    attributes = {"colour": "red", "sizes": ("S", "M"), "new": True, "said": "true", "weight": 3}
+    payload = product_payload(Product(ProductKey("m", "p"), attributes=attributes), version=1)
+    assert payload["attribute_terms"] == ["colour=red", "new!true", "said=true", "sizes=S", "sizes=M"]

@@ -42,6 +42,7 @@ def told(*must: AnyOf | Within | Between) -> str:
         (AnyOf("brand", ("Arden", "Corvo")), "brand in ['Arden', 'Corvo']"),
         (AnyOf("in_stock", (True,)), "in_stock in [1]"),
         (AnyOf("in_stock", (False, 1.0)), "in_stock in [0, 1]"),
+        (AnyOf("attributes.colour", ("red", "")), "attribute_terms in ['colour=red', 'colour=']"),
         (AnyOf("attributes.washable", (True,)), "attributes.washable within {'gte': 1.0, 'lte': 1.0}"),
         (AnyOf("attributes.weight", (3,)), "attributes.weight within {'gte': 3.0, 'lte': 3.0}"),
         (AnyOf("attributes.weight", (0.1,)), "attributes.weight within {'gte': 0.1, 'lte': 0.1}"),
@@ -62,7 +63,7 @@ def test_a_condition_is_told_as(condition: AnyOf | Within | Between, words: str)
 
 def test_words_and_numbers_of_one_condition_are_alternatives() -> None:
     assert told(AnyOf("attributes.size", ("m", 38, 38.5))) == (
-        "(all of (any of attributes.size in ['m'], attributes.size within {'gte': 38.0, 'lte': 38.0}, "
+        "(all of (any of attribute_terms in ['size=m'], attributes.size within {'gte': 38.0, 'lte': 38.0}, "
         "attributes.size within {'gte': 38.5, 'lte': 38.5}))"
     )
 
