@@ -21,7 +21,6 @@ from backend.usecases.services import Services
 
 if TYPE_CHECKING:
     from celery import Celery
-    from qdrant_client import QdrantClient
 
     from backend.catalog.fetch_memory import SqlFetchMemory
     from backend.catalog.jobs import SqlJobs
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from backend.imaging.isolated import IsolatedReader
     from backend.queueing.doorbell import CeleryDoorbell
     from backend.vectors.edge_store import EdgeStore
+    from backend.vectors.server import Server
+    from backend.vectors.server_design import Design
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +116,8 @@ def stored_space(settings: Settings) -> Space | None:
         return EdgeStore.stored_space(settings.data_dir / "index")
     from backend.vectors.server_store import ServerStore
 
-    with closing(_qdrant_client(settings)) as client:
-        return ServerStore.stored_space(client, stores.qdrant_collection)
+    with closing(_qdrant_server(settings)) as server:
+        return ServerStore.stored_space(server, stores.qdrant_collection)
 
 
 def chosen_model(settings: Settings) -> "Choice":
@@ -141,8 +142,8 @@ def rebuild_index(settings: Settings, model: str) -> tuple[Space, int]:
     else:
         from backend.vectors.server_store import ServerStore
 
-        with closing(_qdrant_client(settings)) as client:
-            ServerStore.remove(client, settings.stores.qdrant_collection)
+        with closing(_qdrant_server(settings)) as server:
+            ServerStore.remove(server, settings.stores.qdrant_collection)
     _vectors(settings, embedder.space, None, ledger).close()
     return embedder.space, ledger.due()
 
@@ -255,7 +256,8 @@ def _vectors(settings: Settings, space: Space, stored: Space | None, ledger: Led
         return edge
     from backend.vectors.server_store import ServerStore
 
-    return ServerStore.open_or_create(_qdrant_client(settings), settings.stores.qdrant_collection, space)
+    collection = settings.stores.qdrant_collection
+    return ServerStore.open_or_create(_qdrant_server(settings), collection, space, _qdrant_design(settings))
 
 
 def _make_up(edge: "EdgeStore", ledger: Ledger) -> None:
@@ -274,12 +276,39 @@ _CLOCK_MARGIN = timedelta(seconds=2)
 for what the network corrects in steps. 2 s more of products to look at cost next to nothing."""
 
 
-def _qdrant_client(settings: Settings) -> "QdrantClient":
-    from backend.vectors.server_collection import connect
+def _qdrant_server(settings: Settings) -> "Server":
+    from backend.vectors.server import Patience, Server, connect
 
     stores = settings.stores
-    key = stores.qdrant_api_key.get_secret_value() if stores.qdrant_api_key else None
-    return connect(stores.qdrant_url or "", api_key=key, timeout_seconds=stores.qdrant_timeout_seconds)
+    client = connect(
+        stores.qdrant_url or "",
+        api_key=stores.qdrant_api_key.get_secret_value() if stores.qdrant_api_key else None,
+        ca_file=stores.qdrant_ca_file,
+        grpc_port=stores.qdrant_grpc_port if stores.qdrant_grpc else None,
+        timeout_seconds=stores.qdrant_timeout_seconds,
+    )
+    return Server(
+        client,
+        Patience(stores.qdrant_tries, stores.qdrant_backoff_seconds),
+        read_replicas=stores.qdrant_read_replicas,
+        write_ordering=stores.qdrant_write_ordering,
+    )
+
+
+def _qdrant_design(settings: Settings) -> "Design":
+    from backend.vectors.server_design import Design
+
+    stores = settings.stores
+    return Design(
+        shards=stores.qdrant_shards,
+        replicas=stores.qdrant_replicas,
+        write_replicas=stores.qdrant_write_replicas,
+        vectors_on_disk=stores.qdrant_vectors_on_disk,
+        codes=stores.qdrant_codes,
+        links=stores.qdrant_graph_links,
+        build_candidates=stores.qdrant_graph_candidates,
+        exact_below=stores.qdrant_exact_below,
+    )
 
 
 def _broker_url(settings: Settings) -> str:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.domain.product_facts import CURRENCY_PATTERN
@@ -201,13 +201,75 @@ class StoreSettings(_Group):
     qdrant_url: str | None = Field(
         None, description="http(s):// URL of a Qdrant server. Empty: Qdrant Edge in the process."
     )
-    qdrant_api_key: SecretStr | None = Field(None, description="The Qdrant server's API key, if it has one.")
+    qdrant_api_key: SecretStr | None = Field(
+        None, description="The Qdrant server's API key. Over http:// anyone on the way can read it."
+    )
     qdrant_collection: str = Field(
         "shelfsight",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Collection that holds the index on a Qdrant server.",
     )
-    qdrant_timeout_seconds: float = Field(10.0, gt=0, description="Longest wait for one answer of the Qdrant server.")
+    qdrant_timeout_seconds: float = Field(
+        10.0, gt=0, description="Longest wait for one answer of the Qdrant server, in whole seconds, rounded up."
+    )
+    qdrant_grpc: bool = Field(
+        True,
+        description="Speak gRPC: vectors travel as bytes, not as text. Off where only the port of the URL is open.",
+    )
+    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="The Qdrant server's port for gRPC.")
+    qdrant_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that may vouch for an https:// Qdrant. Empty: the public ones.",
+    )
+    qdrant_tries: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="How often a call is made when it may help: a node restarts, is busy. Writes may be repeated.",
+    )
+    qdrant_backoff_seconds: float = Field(
+        0.2, gt=0, le=2, description="Pause before the second try; it doubles with each up to 2 s, with jitter."
+    )
+    qdrant_shards: int | None = Field(
+        None,
+        ge=1,
+        description="Parts the collection is cut into, for its life: a multiple of the nodes. Empty: one a node.",
+    )
+    qdrant_replicas: int = Field(
+        1, ge=1, description="Copies of each shard on different nodes: with 2, a node may fail and search goes on."
+    )
+    qdrant_write_replicas: int = Field(
+        1, ge=1, description="Copies that must confirm a write. With 2, none that was confirmed dies with one node."
+    )
+    qdrant_write_ordering: Literal["weak", "medium", "strong"] = Field(
+        "weak",
+        description="How writes are ordered among copies. `weak` is enough: each is on condition of its version.",
+    )
+    qdrant_read_replicas: PositiveInt | Literal["majority", "quorum", "all"] = Field(
+        1,
+        description="Copies that must agree on an answer. 1 is fastest, and may be a write behind for a moment.",
+    )
+    qdrant_vectors_on_disk: bool = Field(
+        False, description="Whole vectors on the disk, only codes in memory: a quarter of the memory; wants fast disks."
+    )
+    qdrant_codes: Literal["none", "int8", "turbo4"] = Field(
+        "int8",
+        description="What is compared first: `int8` takes a quarter of a whole vector's bytes, `turbo4` an eighth.",
+    )
+    qdrant_graph_links: int = Field(
+        16, ge=4, le=128, description="Links a picture in a merchant's graph: more find more, and take memory and time."
+    )
+    qdrant_graph_candidates: int = Field(
+        100,
+        ge=10,
+        le=2_000,
+        description="Candidates for a picture's links while the graph is built: more, better, slower.",
+    )
+    qdrant_exact_below: int = Field(
+        20_000,
+        ge=1,
+        description="Pictures a filter may leave that are all compared, which is exact; above it the graph is walked.",
+    )
 
 
 class Settings(BaseSettings):

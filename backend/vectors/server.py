@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from qdrant_client import QdrantClient, models
 
@@ -58,7 +58,7 @@ class Patience:
 class Server:
     """A client of a Qdrant server. Safe to use from many threads.
 
-    `read_from` names how many replicas must agree on an answer, `ordering` how a write is ordered among them.
+    `read_replicas`: how many must agree on an answer. `write_ordering`: how a write is ordered among them.
     """
 
     def __init__(
@@ -66,14 +66,16 @@ class Server:
         client: QdrantClient,
         patience: Patience | None = None,
         *,
-        read_from: models.ReadConsistency | None = None,
-        ordering: models.WriteOrdering | None = None,
+        read_replicas: int | Literal["majority", "quorum", "all"] = 1,
+        write_ordering: Literal["weak", "medium", "strong"] = "weak",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._patience = patience or Patience()
-        self.read_from = read_from
-        self.ordering = ordering
+        self.read_from: models.ReadConsistency = (
+            read_replicas if isinstance(read_replicas, int) else models.ReadConsistencyType(read_replicas)
+        )
+        self.ordering = models.WriteOrdering(write_ordering)
         self._sleep = sleep
         self._closed = False
 
@@ -84,8 +86,7 @@ class Server:
         """
         tried = 0
         while True:
-            if self._closed:
-                raise errors.IndexUnavailable("The connection to the Qdrant server is closed.")
+            self.usable()
             tried += 1
             try:
                 return call(self._client)
@@ -96,6 +97,11 @@ class Server:
                     raise judged.error from err
                 log.info("%s Again in %.2f s.", judged.error.detail, pause)
             self._sleep(pause)
+
+    def usable(self) -> None:
+        """Raise `IndexUnavailable` when it was closed."""
+        if self._closed:
+            raise errors.IndexUnavailable("The connection to the Qdrant server is closed.")
 
     def close(self) -> None:
         """Close the connections; nothing happens the second time."""

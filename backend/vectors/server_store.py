@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from backend import errors
 from backend.domain.filters import Filter
@@ -24,7 +24,9 @@ from backend.vectors.filters import (
     with_image,
 )
 from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
-from backend.vectors.server_collection import create_collection, index_payload, server_asked, stored_space
+from backend.vectors.server import Server
+from backend.vectors.server_collection import create_collection, index_payload, remove_collection, stored_space
+from backend.vectors.server_design import Design
 from backend.vectors.server_filters import ServerDialect
 from backend.vectors.server_search import ServerSearch, vector_of
 from backend.vectors.space import refuse_other_space
@@ -42,49 +44,45 @@ class ServerStore(ServerSearch):
     The space stands in the collection's metadata. Every call raises `IndexUnavailable` when the server does not answer.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, space: Space) -> None:
-        super().__init__(client, collection, space)
-
     @staticmethod
-    def stored_space(client: QdrantClient, collection: str) -> Space | None:
+    def stored_space(server: Server, collection: str) -> Space | None:
         """The space of a collection; None when there is no such collection."""
-        return stored_space(client, collection)
+        return stored_space(server, collection)
 
     @classmethod
-    def create(cls, client: QdrantClient, collection: str, space: Space) -> Self:
+    def create(cls, server: Server, collection: str, space: Space, design: Design | None = None) -> Self:
         """Make the collection, with its payload indexes before any point, and open it."""
-        create_collection(client, collection, space)
-        return cls.open(client, collection)
+        create_collection(server, collection, space, design or Design())
+        return cls.open(server, collection)
 
     @classmethod
-    def open(cls, client: QdrantClient, collection: str) -> Self:
+    def open(cls, server: Server, collection: str) -> Self:
         """Open the collection, making the payload indexes it lacks. Raises `IndexUnavailable` when there is none."""
-        space = cls.stored_space(client, collection)
+        space = cls.stored_space(server, collection)
         if space is None:
             raise errors.IndexUnavailable(f"There is no collection {collection} on the Qdrant server.")
-        index_payload(client, collection)
-        return cls(client, collection, space)
+        index_payload(server, collection)
+        return cls(server, collection, space)
 
     @classmethod
-    def open_or_create(cls, client: QdrantClient, collection: str, space: Space) -> Self:
+    def open_or_create(cls, server: Server, collection: str, space: Space, design: Design | None = None) -> Self:
         """Open the collection, or make it. Raises `ModelMismatch` when it was made for another space."""
-        stored = cls.stored_space(client, collection)
+        stored = cls.stored_space(server, collection)
         if stored is None:
             try:
-                return cls.create(client, collection, space)
+                return cls.create(server, collection, space, design)
             except errors.IndexUnavailable:
-                stored = cls.stored_space(client, collection)
+                stored = cls.stored_space(server, collection)
                 if stored is None:
                     raise
                 # Another process made it between the two calls: a new deployment's processes start together.
         refuse_other_space(collection, stored, space)
-        return cls.open(client, collection)
+        return cls.open(server, collection)
 
     @staticmethod
-    def remove(client: QdrantClient, collection: str) -> None:
+    def remove(server: Server, collection: str) -> None:
         """Delete the collection; nothing happens when there is none."""
-        with server_asked():
-            client.delete_collection(collection)
+        remove_collection(server, collection)
 
     @property
     def space(self) -> Space:
@@ -99,8 +97,11 @@ class ServerStore(ServerSearch):
         """Merge `facts` into the payload of those points of a product, or of the one with a picture, that are older."""
         usable = storable_facts(facts)
         wanted = in_dialect(with_image(of_product(key, older_than=version_of(usable)), image), ServerDialect())
-        with self._asked() as client:
-            client.set_payload(self._collection, usable, points=wanted, wait=True)
+        self._server.ask(
+            lambda client: client.set_payload(
+                self._collection, usable, points=wanted, wait=True, ordering=self._server.ordering
+            )
+        )
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
         """Put tombstones in the place of these points, unless what is there is newer."""
@@ -108,45 +109,28 @@ class ServerStore(ServerSearch):
 
     def purge_tombstones(self, before: datetime) -> None:
         """Remove tombstones put before a moment."""
-        gone = in_dialect(buried(before.timestamp()), ServerDialect())
-        with self._asked() as client:
-            client.delete(self._collection, models.FilterSelector(filter=gone), wait=True)
+        gone = models.FilterSelector(filter=in_dialect(buried(before.timestamp()), ServerDialect()))
+        self._server.ask(
+            lambda client: client.delete(self._collection, gone, wait=True, ordering=self._server.ordering)
+        )
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
         wanted, found = in_dialect(of_product(key), ServerDialect()), dict[str, Vector]()
         after: models.ExtendedPointId | None = None
-        with self._asked() as client:
-            while True:
-                records, after = client.scroll(
-                    self._collection,
-                    scroll_filter=wanted,
-                    limit=SCROLL_POINTS,
-                    offset=after,
-                    with_payload=["image"],
-                    with_vectors=[VECTOR_NAME],
-                )
-                found.update((record.payload["image"], vector_of(record)) for record in records if record.payload)
-                if after is None:
-                    return found
+        while True:
+            records, after = self._scrolled(wanted, after)
+            found.update((record.payload["image"], vector_of(record)) for record in records if record.payload)
+            if after is None:
+                return found
 
     def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
         """Content hash -> vector of any one point that shows it. One request for all; each stops at the first point."""
         wanted, found = list(dict.fromkeys(content_hashes)), dict[str, Vector]()
-        with self._asked() as client:
-            for start in range(0, len(wanted), BATCH_POINTS):
-                batch = wanted[start : start + BATCH_POINTS]
-                requests = [
-                    models.QueryRequest(
-                        filter=in_dialect(of_content(content_hash), ServerDialect()),
-                        limit=1,
-                        with_vector=[VECTOR_NAME],
-                    )
-                    for content_hash in batch
-                ]
-                responses = client.query_batch_points(self._collection, requests)
-                for content_hash, response in zip(batch, responses, strict=True):
-                    found.update((content_hash, vector_of(point)) for point in response.points)
+        for start in range(0, len(wanted), BATCH_POINTS):
+            batch = wanted[start : start + BATCH_POINTS]
+            for content_hash, response in zip(batch, self._any_of(batch), strict=True):
+                found.update((content_hash, vector_of(point)) for point in response.points)
         return found
 
     def count(self, merchant: str | None = None) -> int:
@@ -156,25 +140,55 @@ class ServerStore(ServerSearch):
 
     def flush(self) -> None:
         """Nothing is left to do: each write was answered when it stood in the server's write-ahead log."""
-        with self._asked():
-            pass
+        self._server.usable()
 
     def close(self) -> None:
-        """Close the client; the store cannot be used afterwards."""
-        if not self._closed:
-            self._closed = True
-            self._client.close()
+        """Close the connections; the store cannot be used afterwards."""
+        self._server.close()
+
+    def _scrolled(
+        self, wanted: models.Filter, after: models.ExtendedPointId | None
+    ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+        return self._server.ask(
+            lambda client: client.scroll(
+                self._collection,
+                scroll_filter=wanted,
+                limit=SCROLL_POINTS,
+                offset=after,
+                with_payload=["image"],
+                with_vectors=[VECTOR_NAME],
+                consistency=self._server.read_from,
+            )
+        )
+
+    def _any_of(self, content_hashes: Sequence[str]) -> list[models.QueryResponse]:
+        requests = [
+            models.QueryRequest(
+                filter=in_dialect(of_content(content_hash), ServerDialect()), limit=1, with_vector=[VECTOR_NAME]
+            )
+            for content_hash in content_hashes
+        ]
+        return self._server.ask(
+            lambda client: client.query_batch_points(self._collection, requests, consistency=self._server.read_from)
+        )
 
     def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
         """Insert, or replace what the filter for the point's version admits."""
         in_order = [point for group in by_version(points).values() for point in group]
-        with self._asked() as client:
-            for start in range(0, len(in_order), BATCH_POINTS):
-                operations = [
+        for start in range(0, len(in_order), BATCH_POINTS):
+            self._update(
+                [
                     _upsertion(group, in_dialect(replaceable(version), ServerDialect()))
                     for version, group in by_version(in_order[start : start + BATCH_POINTS]).items()
                 ]
-                client.batch_update_points(self._collection, operations, wait=True)
+            )
+
+    def _update(self, operations: Sequence[models.UpdateOperation]) -> None:
+        self._server.ask(
+            lambda client: client.batch_update_points(
+                self._collection, operations, wait=True, ordering=self._server.ordering
+            )
+        )
 
 
 def _upsertion(points: Sequence[Point], condition: models.Filter) -> models.UpsertOperation:

@@ -81,22 +81,23 @@ def _edge(folder: Path) -> Opened:
 
 def _local_client(_folder: Path) -> Opened:
     client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    from backend.vectors.server import Server
     from backend.vectors.server_store import ServerStore
 
-    store = ServerStore.open_or_create(client, "products", SPACE)
+    store = ServerStore.open_or_create(Server(client), "products", SPACE)
     yield store
     store.close()
 
 
 def _server(_folder: Path) -> Opened:
-    from backend.vectors.server_collection import connect
+    from backend.vectors.server import Server, connect
     from backend.vectors.server_store import ServerStore
 
     collection = f"shelfsight-test-{uuid.uuid4().hex}"
-    store = ServerStore.open_or_create(connect(SERVER_URL), collection, SPACE)
+    store = ServerStore.open_or_create(Server(connect(SERVER_URL)), collection, SPACE)
     yield store
     store.close()
-    connect(SERVER_URL).delete_collection(collection)
+    ServerStore.remove(Server(connect(SERVER_URL)), collection)
 
 
 KINDS = [

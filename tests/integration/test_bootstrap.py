@@ -15,7 +15,7 @@ from backend.domain.work import Work
 from backend.errors import Misconfigured, ModelMismatch
 from backend.settings import Settings, StoreSettings
 from backend.usecases.keep_pictures import Upload
-from backend.vectors import server_collection
+from backend.vectors import server
 from tests.factories import key, product
 from tests.fakes.tiny_clip import save_tiny_clip
 from tests.pictures import jpeg
@@ -36,7 +36,7 @@ def qdrant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "qdrant"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says that payload indexes have no effect here
-        monkeypatch.setattr(server_collection, "connect", lambda *_, **__: QdrantClient(path=str(folder)))
+        monkeypatch.setattr(server, "connect", lambda *_, **__: QdrantClient(path=str(folder)))
         yield folder
 
 
