@@ -270,6 +270,14 @@ class StoreSettings(_Group):
         ge=1,
         description="Pictures a filter may leave that are all compared, which is exact; above it the graph is walked.",
     )
+    blobs_url: str | None = Field(
+        None,
+        pattern="^s3://",
+        description="s3://bucket/prefix for pictures and files of imports; keys as for AWS. Empty: the data directory.",
+    )
+    blobs_endpoint: str | None = Field(
+        None, pattern="^https?://", description="http(s):// URL of another S3-compatible store. Empty: AWS."
+    )
 
 
 class Settings(BaseSettings):

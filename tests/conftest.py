@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.tiny_clip import save_tiny_clip
 from tests.installation import Installation
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +27,15 @@ def installation(tmp_path: Path, tiny_clip: Path) -> Iterator[Installation]:
     yield installation
     if installation._process is not None:
         installation.stop()
+
+
+@pytest.fixture(scope="session")
+def s3() -> "Iterator[S3Server]":
+    """An S3 server, for all tests: each has a prefix of its own."""
+    from tests.s3_server import s3_server  # with boto3 and moto: half a second nobody else pays
+
+    with s3_server() as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

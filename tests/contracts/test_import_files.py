@@ -1,4 +1,4 @@
-"""Files of imports, on a disk and in memory."""
+"""Files of imports, on a disk, in a bucket and in memory."""
 
 import errno
 import io
@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from backend.blobs.import_files import FilesystemImportFiles
+from backend.blobs.s3_import_files import S3ImportFiles
 from backend.errors import BlobsUnavailable, ImportFileMissing
 from backend.ports import ImportFiles
 from tests.fakes.import_files import FakeImportFiles
+from tests.s3_server import S3Server
 
 
-@pytest.fixture(params=["fake", "filesystem"])
+@pytest.fixture(params=["fake", "filesystem", "s3"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> ImportFiles:
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        return S3ImportFiles(server.bucket())
     return FakeImportFiles() if request.param == "fake" else FilesystemImportFiles(tmp_path / "imports")
 
 
