@@ -4,6 +4,7 @@ Heavy adapters are imported where they are built, so that a process that does no
 """
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ import numpy as np
 
 from backend.assembly import Parts, assemble
 from backend.errors import Misconfigured
-from backend.ports import Embedder, Ledger, Space, VectorStore
+from backend.ports import BlobStore, Embedder, ImportFiles, Ledger, Space, VectorStore
 from backend.settings import Settings
 from backend.usecases.services import Services
 
 if TYPE_CHECKING:
     from celery import Celery
 
+    from backend.blobs.s3_bucket import Bucket
     from backend.catalog.fetch_memory import SqlFetchMemory
     from backend.catalog.jobs import SqlJobs
     from backend.catalog.ledger import SqlLedger
@@ -52,8 +54,6 @@ def build(settings: Settings) -> Built:
 
     Raises `Misconfigured` (a person has to act) or `Unavailable` (a part is down).
     """
-    from backend.blobs.filesystem import FilesystemBlobs
-    from backend.blobs.import_files import FilesystemImportFiles
     from backend.embedding.footprint import resident_bytes
     from backend.manifests.reader import FileReader
 
@@ -64,15 +64,14 @@ def build(settings: Settings) -> Built:
     _warm_up(embedder)
     vectors = _vectors(settings, embedder.space, stored, truth.ledger)
     celery, doorbell = _queue(_broker_url(settings))
-    # Alone on its data directory, this process knows that nobody is in the middle of writing a file there.
-    stale_seconds = 0.0 if settings.embedded else _STALE_SECONDS
+    kept = _kept(settings)
     reader, fetcher = _reader(settings), _fetcher(settings)
     reader.warm_up()
     executor = ThreadPoolExecutor(settings.worker.fetch_threads * _FETCHES_PER_BATCH, thread_name_prefix="fetch")
 
     def close() -> None:
         executor.shutdown(wait=False, cancel_futures=True)
-        for part in (fetcher, reader, vectors, doorbell):
+        for part in (fetcher, reader, vectors, doorbell, kept):
             part.close()
 
     parts = Parts(
@@ -81,8 +80,8 @@ def build(settings: Settings) -> Built:
         jobs=truth.jobs,
         receipts=truth.receipts,
         fetch_memory=truth.fetch_memory,
-        blobs=FilesystemBlobs(settings.data_dir / "pictures", stale_seconds),
-        files=FilesystemImportFiles(settings.data_dir / "imports", stale_seconds),
+        blobs=kept.blobs,
+        files=kept.files,
         manifests=FileReader(
             max_picture_bytes=settings.limits.max_image_bytes,
             default_currency=settings.currency,
@@ -101,6 +100,56 @@ def build(settings: Settings) -> Built:
         close=close,
     )
     return Built(assemble(settings, parts), celery, doorbell)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Where bytes live: pictures and files of imports."""
+
+    blobs: BlobStore
+    files: ImportFiles
+    close: Callable[[], None] = lambda: None
+
+
+def _kept(settings: Settings) -> _Kept:
+    """Raises `Misconfigured` or `BlobsUnavailable` when the S3 store the settings name does not answer well."""
+    if settings.stores.blobs_url is not None:
+        from backend.blobs.s3 import S3Blobs
+        from backend.blobs.s3_import_files import S3ImportFiles
+
+        bucket = _bucket(settings, settings.stores.blobs_url)
+        bucket.check()
+        return _Kept(S3Blobs(bucket), S3ImportFiles(bucket), bucket.close)
+    from backend.blobs.filesystem import FilesystemBlobs
+    from backend.blobs.import_files import FilesystemImportFiles
+
+    # Alone on its data directory, this process knows that nobody is in the middle of writing a file there.
+    stale_seconds = 0.0 if settings.embedded else _STALE_SECONDS
+    return _Kept(
+        FilesystemBlobs(settings.data_dir / "pictures", stale_seconds),
+        FilesystemImportFiles(settings.data_dir / "imports", stale_seconds),
+    )
+
+
+def _bucket(settings: Settings, url: str) -> "Bucket":
+    try:
+        from backend.blobs.s3_bucket import Bucket
+    except ImportError as err:
+        raise Misconfigured("pictures in S3 need boto3: pip install 'shelfsight[s3]'") from err
+
+    threads = settings.server.threads + settings.worker.tasks
+    return Bucket(url, endpoint=settings.stores.blobs_endpoint, connections=threads)
+
+
+def examine_blobs(settings: Settings) -> str:
+    """Where pictures are kept, after a look whether they can be. Raises `Misconfigured`, `BlobsUnavailable`."""
+    url = settings.stores.blobs_url
+    if url is None:
+        return str(settings.data_dir / "pictures")
+    with closing(_bucket(settings, url)) as bucket:
+        bucket.check()
+        bucket.check_writing()
+    return f"{url} answers and can be written"
 
 
 _STALE_SECONDS = 3_600.0  # no upload pauses for an hour: a part nobody has written to for so long is dead
