@@ -14,7 +14,15 @@ from sentence_transformers import SentenceTransformer
 
 from backend.domain.picture import Pixels, Vectors
 from backend.embedding.allocation import keep_freed_memory
-from backend.embedding.clip_loading import damaged, device_of, input_side, load_clip, query_prompt, text_processing
+from backend.embedding.clip_loading import (
+    damaged,
+    device_of,
+    input_side,
+    load_clip,
+    loadable,
+    query_prompt,
+    text_processing,
+)
 from backend.embedding.folder import fingerprint_of
 from backend.embedding.fused_linear import fuse
 from backend.embedding.hub import Hub
@@ -38,7 +46,7 @@ _T = TypeVar("_T")
 class ClipEncoder:
     """`ports.Embedder` for CLIP and models built like it (one transformer module with an image and a text tower).
 
-    `model` is a folder (of sentence-transformers or of transformers) or a name on the hub; a short name means
+    `model` is a folder (of sentence-transformers, transformers or OpenCLIP) or a name on the hub; a short name means
     `sentence-transformers/<name>`. A folder or a model in the cache is loaded without any network. `device` is `auto`
     or one of torch's. `threads` sets torch's threads for the whole process, None takes every core it may use. Texts are
     cut at the model's token limit.
@@ -64,9 +72,11 @@ class ClipEncoder:
     ) -> None:
         keep_freed_memory()
         torch.set_num_threads(threads or usable_cores())
-        folder = (hub or Hub()).locate(model)
+        located = (hub or Hub()).locate(model)
+        fingerprint = fingerprint_of(located)
         try:
             self._device = device_of(device)
+            folder = loadable(located, fingerprint, cache_dir)
             self._towers = _Towers(load_clip(folder, self._device), self._device)
             dimension = self._checked_dimension(model)
             if not exact:
@@ -78,7 +88,7 @@ class ClipEncoder:
                 f"The model {model} could not be loaded: {type(err).__name__}: {err}. "
                 "Copy or download the folder again, or choose another model."
             ) from err
-        self._space = Space(model=model, dimension=dimension, fingerprint=fingerprint_of(folder))
+        self._space = Space(model=model, dimension=dimension, fingerprint=fingerprint)
         self._pictures = Passes(_asked(self._towers.pictures), largest=batch or self._tuned(cache_dir))
         self._texts = Passes(_asked(self._towers.texts), largest=_TEXTS_AT_ONCE)
 

@@ -1,5 +1,6 @@
 """A CLIP folder -> a model that can be trusted: complete, finite, on its device, and scaling pictures with Pillow."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,14 @@ from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from backend.embedding.folder import tower_folder
+from backend.embedding.openclip.conversion import as_transformers
+from backend.embedding.openclip.files import is_openclip
 from backend.errors import ModelUnavailable
 
-_PADDED_TO_THE_LIMIT = ("siglip", "siglip2")
-"""These were trained on texts padded to the limit and read the last position; with less padding, a text's vector would
+_NAFLEX = "siglip2"  # SigLIP 2 of a fixed resolution calls itself siglip
+
+_PADDED_TO_THE_LIMIT = ("siglip",)
+"""They were trained on texts padded to the limit and read the last position; with less padding, a text's vector would
 depend on what else is in its batch (transformers' documentation of SigLIP)."""
 
 
@@ -31,6 +36,24 @@ def device_of(setting: str) -> str:
     return setting
 
 
+def loadable(folder: Path, fingerprint: str, cache_dir: Path | None) -> Path:
+    """The folder to load: the one that was located, or the translation of OpenCLIP's files that `cache_dir` keeps.
+
+    Raises `ModelUnavailable` for what cannot be translated, and for a SigLIP that takes pictures of any shape.
+    """
+    if is_openclip(folder):
+        if cache_dir is None:
+            raise ModelUnavailable(f"{folder} holds OpenCLIP's files, and no place was given for their translation.")
+        return as_transformers(folder, cache_dir / f"openclip-{fingerprint}")
+    if json.loads((tower_folder(folder) / "config.json").read_bytes()).get("model_type") == _NAFLEX:
+        raise ModelUnavailable(
+            f"The model in {folder} is a SigLIP 2 of the NaFlex kind, which takes pictures of any shape in "
+            "patches; that is not supported. Choose a SigLIP 2 of a fixed resolution, such as "
+            "google/siglip2-base-patch16-224."
+        )
+    return folder
+
+
 def load_clip(folder: Path, device: str) -> SentenceTransformer:
     """Load without network, in float32, and refuse a model that lacks an image tower or some of its weights."""
     with quietly():
@@ -41,6 +64,8 @@ def load_clip(folder: Path, device: str) -> SentenceTransformer:
         _refuse_missing_tensors(folder, part)
         # Pillow's scaling on every machine: where torchvision happens to be installed, transformers would take its
         # scaling instead, and the same picture would get another vector under the same fingerprint.
+        if model[0].config.model_type in _PADDED_TO_THE_LIMIT:
+            model[0].tokenizer.model_input_names = ["input_ids"]  # no mask: padding is read like any other token
         model[0].processor.image_processor = AutoImageProcessor.from_pretrained(
             part, backend="pil", local_files_only=True
         )

@@ -1,7 +1,8 @@
 """A model's folder on disk: which of its files the loader reads, which are missing, and their fingerprint.
 
-Two layouts are known. A plain transformers folder has `config.json` at its top. A sentence-transformers folder has
-`modules.json` there, which lists the sub-folders of its modules; the first module holds the towers.
+Three layouts are known. A plain transformers folder has `config.json` at its top. A sentence-transformers folder has
+`modules.json` there, which lists the sub-folders of its modules; the first module holds the towers. OpenCLIP's has
+`open_clip_config.json` (`openclip.files`).
 """
 
 import json
@@ -10,6 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
 
+from backend.embedding.openclip import files as openclip
 from backend.errors import ModelUnavailable
 
 MODULES_FILE: Final = "modules.json"
@@ -59,15 +61,17 @@ def missing_files(folder: Path, *, texts_only: bool = False) -> tuple[str, ...]:
         shards = _weights(part)
     except ValueError as err:
         return (str(err),)
-    missing = [] if _is_filled(part / "config.json") else ["config.json"]
-    if not texts_only and not any(_is_filled(part / name) for name in PICTURE_CONFIGS):
+    as_openclip = openclip.is_openclip(part) and not texts_only
+    config = openclip.CONFIG_FILE if as_openclip else "config.json"
+    missing = [] if _is_filled(part / config) else [config]
+    if not (texts_only or as_openclip) and not any(_is_filled(part / name) for name in PICTURE_CONFIGS):
         missing.append(" or ".join(PICTURE_CONFIGS))
     if not any(_is_filled(part / name) for name in TOKENIZER_FILES):
-        missing.append("tokenizer.json or vocab.json")
+        missing.append(openclip.TOKENIZER_WANTED if as_openclip else "tokenizer.json or vocab.json")
     if _is_filled(part / "vocab.json") and not _is_filled(part / "tokenizer.json"):
         missing += [] if _is_filled(part / "merges.txt") else ["merges.txt"]
     missing += [shard.name for shard in shards if not _is_filled(shard)]
-    return tuple(missing) if shards else (*missing, "model.safetensors")
+    return tuple(missing) if shards else (*missing, _weight_files(part)[0])
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -82,6 +86,8 @@ def fingerprint_of(folder: Path) -> str:
     """
     digest = sha256(_RECIPE)
     try:
+        if openclip.is_openclip(folder):
+            digest.update(openclip.RECIPE)
         for number, part in enumerate(_module_folders(folder)):
             for path in _loaded_files(part):
                 digest.update(f"\n{number}/{path.name}\n".encode())
@@ -98,6 +104,8 @@ def tower_folder(folder: Path) -> Path:
 
 def dimension_of(folder: Path) -> int | None:
     """The length of the model's vectors, where its config says it and no module comes after the towers."""
+    if openclip.is_openclip(folder):
+        return openclip.dimension_in(folder)
     try:
         parts = _module_folders(folder)
         size = json.loads((parts[0] / "config.json").read_bytes()).get("projection_dim")
@@ -110,8 +118,12 @@ def wanted_names(names: list[str]) -> list[str]:
     """Which files of a hub repository to download: what the loader reads, and of two kinds of weights only one.
 
     Repositories often carry the same weights as safetensors, as a pickle, for ONNX and for other libraries; taking all
-    would be several times the download. Safetensors wins, as it does in the loader.
+    would be several times the download. Safetensors wins, as it does in the loader. OpenCLIP's files are taken where
+    transformers' are not there, or need Python code of the repository's own.
     """
+    if openclip.is_openclip_listing(names):
+        kinds = [name for name in openclip.WEIGHT_FILES if name in names]
+        return [name for name in names if name in (openclip.CONFIG_FILE, *openclip.TOKENIZER_FILES)] + kinds[:1]
     weights = [name for name in names if _WEIGHT_NAME.fullmatch(Path(name).name)]
     # Per folder: of a model in several modules, one may have been saved before safetensors.
     safe = {str(Path(name).parent) for name in weights if ".safetensors" in name}
@@ -121,7 +133,8 @@ def wanted_names(names: list[str]) -> list[str]:
 
 def weight_names(names: list[str]) -> list[str]:
     """Which of these names hold weights, in their order; an index of shards holds none."""
-    return [name for name in names if _WEIGHT_NAME.fullmatch(Path(name).name) and not name.endswith(".json")]
+    kinds = [name for name in names if not name.endswith(".json")]
+    return [name for name in kinds if _WEIGHT_NAME.fullmatch(Path(name).name) or name in openclip.WEIGHT_FILES]
 
 
 def _module_folders(folder: Path) -> list[Path]:
@@ -137,7 +150,7 @@ def _module_folders(folder: Path) -> list[Path]:
 
 def _weights(part: Path) -> list[Path]:
     """The weight files the loader would take: one file, or an index's shards. Empty when there are none."""
-    for name in WEIGHT_FILES:
+    for name in _weight_files(part):
         path = part / name
         if not path.is_file():
             continue
@@ -151,16 +164,23 @@ def _weights(part: Path) -> list[Path]:
     return []
 
 
+def _weight_files(part: Path) -> tuple[str, ...]:
+    return openclip.WEIGHT_FILES if openclip.is_openclip(part) else WEIGHT_FILES
+
+
 def _loaded_files(part: Path) -> list[Path]:
     vocabulary = next((name for name in TOKENIZER_FILES if (part / name).is_file()), None)
-    names = [*CONFIG_FILES, *([vocabulary] if vocabulary else [])]
+    configs: tuple[str, ...] = CONFIG_FILES
+    if openclip.is_openclip(part):  # a config for transformers, beside it, is not read
+        configs = (openclip.CONFIG_FILE, *(name for name in CONFIG_FILES if name in openclip.TOKENIZER_FILES))
+    names = [*configs, *([vocabulary] if vocabulary else [])]
     if vocabulary == "vocab.json":
         names.append("merges.txt")
     return sorted([part / name for name in names if (part / name).is_file()] + _weights(part))
 
 
 def _digest(path: Path) -> bytes:
-    if path.name in CONFIG_FILES:
+    if path.name in (openclip.CONFIG_FILE, *CONFIG_FILES):
         return sha256(_facts_of(path.read_bytes())).digest()
     with path.open("rb") as file:
         return file_digest(file, "sha256").digest()

@@ -22,6 +22,7 @@ from huggingface_hub.utils import (
 
 from backend.embedding.asking import Answer, ask, brief
 from backend.embedding.folder import MODULES_FILE, missing_files
+from backend.embedding.openclip import files as openclip
 from backend.errors import ModelUnavailable
 
 TIMEOUT_SECONDS: Final = 3.0
@@ -122,7 +123,7 @@ class Hub:
 
     def _snapshot(self, repository: str) -> Path | None:
         """The folder in the cache that holds some of the model's files."""
-        for name in (MODULES_FILE, "config.json"):
+        for name in (MODULES_FILE, "config.json", openclip.CONFIG_FILE):
             path = try_to_load_from_cache(repository, name, cache_dir=self._cache_dir)
             if isinstance(path, str):
                 return Path(path).parent
