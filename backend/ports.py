@@ -319,6 +319,12 @@ class VectorStore(VectorSearch, Protocol):
         """How many points there are, of one merchant or in all."""
         ...
 
+    def scan(self) -> Iterator[Point]:
+        """Every point with its whole payload, in the order of their ids, without tombstones: what another index is made
+        of. What is written meanwhile is there as it was before or after, or not at all.
+        """
+        ...
+
     def flush(self) -> None:
         """Make everything written so far survive a loss of power."""
         ...

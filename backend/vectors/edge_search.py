@@ -1,6 +1,6 @@
 """What an embedded index is asked: the reading half of `EdgeStore`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from backend.vectors.edge_shard import exactly, rescored
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, facts_of, query_vector
+from backend.vectors.versions import BURIED_AT
+
+SCANNED_POINTS = 256
+"""Points read at once by a walk over all of them."""
 
 
 class EdgeSearch:
@@ -122,6 +126,20 @@ class EdgeSearch:
             Point(str(point.id), vector_of(point), facts_of(point.payload))
             for point in self._shard.ask("query", request)
         ]
+
+    def scan(self) -> Iterator[Point]:
+        """Every point, in the order of their ids; 256 of them stop the other threads for some 3 ms."""
+        after = None
+        while True:
+            request = qdrant_edge.ScrollRequest(
+                offset=after, limit=SCANNED_POINTS, with_payload=True, with_vector=[VECTOR_NAME]
+            )
+            records, after = self._shard.ask("scroll", request)
+            for record in records:
+                if BURIED_AT not in record.payload:
+                    yield Point(str(record.id), vector_of(record), dict(record.payload))
+            if after is None:
+                return
 
     def _count(self, wanted: Filter) -> int:
         request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
@@ -187,6 +187,16 @@ class FakeVectorStore:
                 if stored.buried_at is None and merchant in (None, stored.key.merchant)
             ]
         return random.sample(there, min(number, len(there)))  # as the engines' own: a different one each time
+
+    def scan(self) -> Iterator[Point]:
+        self._answer()
+        with self._lock:
+            there = sorted(self._points.items())
+        yield from [
+            Point(point_id, stored.vector, dict(stored.payload))
+            for point_id, stored in there
+            if stored.buried_at is None
+        ]
 
     def count(self, merchant: str | None = None) -> int:
         self._answer()
