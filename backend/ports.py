@@ -94,6 +94,10 @@ class ImportFiles(Protocol):
         """Store durably under a name of its own, which is returned: the same content twice is two files."""
         ...
 
+    def adopt(self, name: str, stream: IO[bytes]) -> None:
+        """Store durably under the name it was kept by elsewhere. Raises `ValueError` when that is none."""
+        ...
+
     def open(self, name: str) -> IO[bytes]:
         """The file, seekable. Raises `errors.ImportFileMissing`."""
         ...

@@ -36,6 +36,13 @@ class FilesystemImportFiles:
     def keep(self, stream: IO[bytes]) -> str:
         """Store durably, from where the stream stands to its end, under a new name, which is returned."""
         name = secrets.token_hex(16)
+        self.adopt(name, stream)
+        return name
+
+    def adopt(self, name: str, stream: IO[bytes]) -> None:
+        """The same under the name it was kept by elsewhere. Raises `ValueError` when that is none."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} names no file of an import")
         part = self._root / f"{name}.part"
         try:
             with unavailable("written"), part.open("xb") as file:
@@ -49,7 +56,6 @@ class FilesystemImportFiles:
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        return name
 
     def open(self, name: str) -> IO[bytes]:
         """The file, to be closed by the caller. Raises `errors.ImportFileMissing`."""

@@ -35,12 +35,18 @@ class S3ImportFiles:
     def keep(self, stream: IO[bytes]) -> str:
         """Store durably, from where the stream stands to its end, under a new name, which is returned."""
         name = secrets.token_hex(16)
+        self.adopt(name, stream)
+        return name
+
+    def adopt(self, name: str, stream: IO[bytes]) -> None:
+        """The same under the name it was kept by elsewhere. Raises `ValueError` when that is none."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} names no file of an import")
         config = TransferConfig(
             multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=_SENDERS
         )
         with self._bucket.asked("written"):
             self._bucket.client.upload_fileobj(_Unclosed(stream), **self._bucket.key(_IMPORTS, name), Config=config)
-        return name
 
     def open(self, name: str) -> IO[bytes]:
         """The file, read in parts as they are wanted. Raises `errors.ImportFileMissing`."""

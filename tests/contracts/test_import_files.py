@@ -39,6 +39,17 @@ class TestImportFiles:
         with files.open(second) as file:
             assert file.read() == b"same"
 
+    def test_a_file_that_comes_from_elsewhere_keeps_its_name(self, files: ImportFiles) -> None:
+        files.adopt("0123456789abcdef" * 2, io.BytesIO(b"moved"))
+        files.adopt("0123456789abcdef" * 2, io.BytesIO(b"moved again"))
+        with files.open("0123456789abcdef" * 2) as file:
+            assert file.read() == b"moved again"
+
+    @pytest.mark.parametrize("name", ["../../etc/passwd", "", "0" * 31])
+    def test_a_file_cannot_come_under_what_is_no_name(self, files: ImportFiles, name: str) -> None:
+        with pytest.raises(ValueError, match="names no file"):
+            files.adopt(name, io.BytesIO(b"x"))
+
     @pytest.mark.parametrize("name", ["0" * 32, "../../etc/passwd", "", "nothing"])
     def test_a_name_that_is_none_is_not_there_and_deleting_it_does_nothing(self, files: ImportFiles, name: str) -> None:
         files.delete(name)

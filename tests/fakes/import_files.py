@@ -1,6 +1,7 @@
 """The port `ImportFiles` in memory."""
 
 import io
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +21,14 @@ class FakeImportFiles:
 
     def keep(self, stream: IO[bytes]) -> str:
         name = secrets.token_hex(16)
+        self.adopt(name, stream)
+        return name
+
+    def adopt(self, name: str, stream: IO[bytes]) -> None:
+        if not re.fullmatch("[0-9a-f]{32}", name):
+            raise ValueError(f"{name!r} names no file of an import")
         self.contents[name] = stream.read()
         self.kept_at[name] = self._clock()
-        return name
 
     def open(self, name: str) -> IO[bytes]:
         try:
