@@ -523,3 +523,10 @@ class DataDirectoryInUse(Misconfigured):
 
     code = "data_directory_in_use"
     mend = "Stop the other server, or choose another data directory with SHELFSIGHT_DATA_DIR."
+
+
+class BackupUnusable(Misconfigured):
+    """The folder holds no whole backup this version can read, or something in it was changed or damaged."""
+
+    code = "backup_unusable"
+    mend = "Name a folder that `shelfsight backup` has finished; a former or another copy of it may be whole."
