@@ -9,9 +9,6 @@ from backend.ports import Space
 from backend.vectors.server import Server
 from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
 
-SLOW_SECONDS = 60
-"""Longest wait for a collection to be made or removed: a cluster's nodes agree on it one after another."""
-
 
 def stored_space(server: Server, collection: str) -> Space | None:
     """The space in a collection's metadata; None when there is no such collection."""
@@ -28,16 +25,14 @@ def create_collection(server: Server, collection: str, space: Space, design: Des
     """Make an empty collection. Raises `IndexUnavailable` when it is there already."""
 
     def create(client: QdrantClient) -> None:
-        client.create_collection(
-            collection, **design.collection(space.dimension), metadata={"space": asdict(space)}, timeout=SLOW_SECONDS
-        )
+        client.create_collection(collection, **design.collection(space.dimension), metadata={"space": asdict(space)})
 
     server.ask(create)
 
 
 def remove_collection(server: Server, collection: str) -> None:
     """Delete the collection; nothing happens when there is none."""
-    server.ask(lambda client: client.delete_collection(collection, timeout=SLOW_SECONDS))
+    server.ask(lambda client: client.delete_collection(collection))
 
 
 def index_payload(server: Server, collection: str) -> None:
@@ -49,4 +44,4 @@ def index_payload(server: Server, collection: str) -> None:
 
 
 def _index(server: Server, collection: str, name: str, schema: PayloadIndex) -> None:
-    server.ask(lambda client: client.create_payload_index(collection, name, schema, wait=True, timeout=SLOW_SECONDS))
+    server.ask(lambda client: client.create_payload_index(collection, name, schema, wait=True))

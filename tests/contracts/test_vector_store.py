@@ -1,11 +1,6 @@
-"""What every `ports.VectorStore` promises, claimed of the fake and of every real one.
-
-A real server is held to it too where SHELFSIGHT_TEST_QDRANT_URL names one; its collection is made and removed here.
-"""
+"""What every `ports.VectorStore` promises, claimed of each kind of `vector_stores`."""
 
 import itertools
-import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -34,17 +29,14 @@ from backend.domain.query import Match
 from backend.domain.words import WordField, pieces_of, words_of
 from backend.errors import IndexUnavailable, ShelfsightError
 from backend.ports import Point, Space, Tombstone, VectorStore
+from tests.contracts.vector_stores import CLIENT, KINDS, opened
 from tests.factories import content_hash, key, product
-from tests.fakes.vector_store import FakeVectorStore
-from tests.unit.vectors.folders import folder_in_memory
 from tests.unit.vectors.points import (
     DIMENSION,
     SPACE,
     clustered,
-    filters,
     point,
     points,
-    products,
     signs,
     tombstone,
     tombstones,
@@ -57,69 +49,24 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Local mode performs exact:UserWarning"),
 ]
 
-Opened = Iterator[VectorStore]
 EVERYTHING = Filter()
 NORTH = toward(1.0)
 NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 """Later than any tombstone of a test."""
-SERVER_URL = os.environ.get("SHELFSIGHT_TEST_QDRANT_URL", "")
-
-
-def _fake(_folder: Path) -> Opened:
-    yield FakeVectorStore(SPACE)
-
-
-def _edge(folder: Path) -> Opened:
-    pytest.importorskip("qdrant_edge")
-    from backend.vectors.edge_store import EdgeStore
-
-    with folder_in_memory(folder) as place:
-        store = EdgeStore.create(place / "index", SPACE)
-        yield store
-        store.close()
-
-
-def _local_client(_folder: Path) -> Opened:
-    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
-    from backend.vectors.server import Server
-    from backend.vectors.server_store import ServerStore
-
-    store = ServerStore.open_or_create(Server(client), "products", SPACE)
-    yield store
-    store.close()
-
-
-def _server(_folder: Path) -> Opened:
-    from backend.vectors.server import Server, connect
-    from backend.vectors.server_store import ServerStore
-
-    collection = f"shelfsight-test-{uuid.uuid4().hex}"
-    store = ServerStore.open_or_create(Server(connect(SERVER_URL)), collection, SPACE)
-    yield store
-    store.close()
-    ServerStore.remove(Server(connect(SERVER_URL)), collection)
-
-
-KINDS = [
-    pytest.param(_fake, id="fake"),
-    pytest.param(_edge, id="edge"),
-    pytest.param(_local_client, id="client in process"),
-    *([pytest.param(_server, id="server")] if SERVER_URL else []),
-]
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorStore]:
     """One store a kind for all tests: each test is a merchant of its own."""
-    kind: Callable[[Path], Opened] = request.param
-    yield from kind(tmp_path_factory.mktemp("store"))
+    with opened(request.param, tmp_path_factory.mktemp("store")) as it:
+        yield it
 
 
 @pytest.fixture(params=KINDS)
-def own_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+def own_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     """A store for one test alone."""
-    kind: Callable[[Path], Opened] = request.param
-    yield from kind(tmp_path)
+    with opened(request.param, tmp_path) as it:
+        yield it
 
 
 _numbers = itertools.count()
@@ -616,24 +563,6 @@ class TestVectorStore:
         facts = {of.key.product_id: point(of, NORTH).payload for of in on_it}
         assert sorted(name for name in facts if matches(facts[name], wanted)) == expected
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(data=st.data(), wanted=filters())
-    def test_any_filter_on_any_products_admits_what_the_reference_admits(
-        self, store: VectorStore, data: st.DataObject, wanted: Filter
-    ) -> None:
-        merchant = f"merchant-{next(_numbers)}"
-        on_shelf = [point(of, NORTH) for of in data.draw(products(merchant))]
-        store.upsert(on_shelf)
-        expected = [str(each.payload["product_id"]) for each in on_shelf if matches(each.payload, wanted)]
-        assert ids(store.nearest(merchant, NORTH, wanted, limit=50)) == sorted(expected)
-        store.bury(
-            [
-                Tombstone(key(str(each.payload["product_id"]), merchant), str(each.payload["image"]), 2)
-                for each in on_shelf
-            ]
-        )
-        store.purge_tombstones(NEVER)  # the next example need not walk over what is left of this one
-
     # --- ranking ------------------------------------------------------------------------------------------------------
 
     def test_a_product_is_found_once_by_its_best_picture(self, store: VectorStore, merchant: str) -> None:
@@ -912,7 +841,7 @@ class TestVectorStore:
                 use()
 
     def test_many_threads_may_use_it_at_once(self, own_store: VectorStore, request: pytest.FixtureRequest) -> None:
-        if "client in process" in request.node.name:
+        if request.node.callspec.params["own_store"] == CLIENT:
             pytest.skip("the client's in-process mode is for one thread; a server is not")
         vectors = signs(9, 240)
 
@@ -933,7 +862,7 @@ class TestVectorStore:
     def test_threads_that_write_one_product_end_with_the_newest_version(
         self, own_store: VectorStore, request: pytest.FixtureRequest
     ) -> None:
-        if "client in process" in request.node.name:
+        if request.node.callspec.params["own_store"] == CLIENT:
             pytest.skip("the client's in-process mode is for one thread; a server is not")
 
         def write(version: int) -> None:

@@ -1,5 +1,6 @@
 """Points and filters for tests of vector stores."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -67,12 +68,32 @@ def tombstones(of: Product, number: int, version: int = 2) -> list[Tombstone]:
 # --- random products and filters: few values, so that they often meet -------------------------------------------------
 
 NAMES = ["colour", "a-b", "-", "_", "5", "weight", "0x"]
-WORDS = ["red", "blue", "", "ß", "3", "true"]
-NUMBERS = [0, 1, -1, 3, 3.0, 0.1, 0.30000000000000004, 1.5, 2**40, 1e300, -2.5]
+WORDS = ["red", "blue", "", "ß", "3", "true", "caf\u00e9", "cafe\u0301", "\U0001f457", "\u0130", " red", "a=b"]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    3,
+    3.0,
+    0.1,
+    0.30000000000000004,
+    1.5,
+    2**40,
+    1e300,
+    -2.5,
+    2**53,
+    2**53 + 1,
+    -(2**53) - 1,
+    -0.0,
+    5e-324,
+]
+BOUNDS = [*NUMBERS, math.inf, -math.inf, math.nan, 2**63, -(2**63) - 1, 10**400]
+"""What a filter may name besides: numbers no product has."""
 CATEGORIES = ["clothing", "clothing/dress", "clothing/dressing", "clothing/dress/long", "shoes", "cloth"]
 PRICES = ["0", "0.1", "3", "19.99", "20", "1000000.5"]
 
 _numbers = st.sampled_from(NUMBERS)
+_bounds = st.sampled_from(BOUNDS)
 _words = st.sampled_from(WORDS)
 
 
@@ -103,8 +124,8 @@ def products(merchant: str) -> st.SearchStrategy[list[Product]]:
 def filters() -> st.SearchStrategy[Filter]:
     """Filters of every form, nested."""
     keys = st.sampled_from(NAMES).map("attributes.{}".format)
-    values = st.one_of(_words, _numbers, st.booleans(), st.sampled_from(["Arden", "Corvo", "EUR", "p0", "p1"]))
-    bounds = st.none() | _numbers | st.sampled_from(PRICES).map(float)
+    values = st.one_of(_words, _bounds, st.booleans(), st.sampled_from(["Arden", "Corvo", "EUR", "p0", "p1"]))
+    bounds = st.none() | _bounds | st.sampled_from(PRICES).map(float)
     conditions: st.SearchStrategy[Condition] = st.one_of(
         st.builds(
             AnyOf,

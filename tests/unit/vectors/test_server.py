@@ -18,8 +18,8 @@ from qdrant_client import QdrantClient
 
 from backend.errors import IndexUnavailable, Misconfigured, ShelfsightError
 from backend.vectors.server import LONGEST_PAUSE_SECONDS, Patience, Server, connect
+from tests.grpc_servers import Failure, Script, serving
 from tests.hosts import Behaviour, Host, first, late, resetting, status
-from tests.unit.vectors.grpc_servers import Failure, Script, serving
 
 EXISTS = "/collections/products/exists"
 WELL = status(200, {"Content-Type": "application/json"}, json.dumps({"result": {"exists": True}, "time": 0.0}).encode())

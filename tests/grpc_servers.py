@@ -1,4 +1,4 @@
-"""A real gRPC server on loopback that speaks a few of Qdrant's calls, and answers them as a test's script says."""
+"""Real gRPC servers on loopback, and a service that answers as a test's script says."""
 
 import time
 from collections import deque
@@ -45,11 +45,18 @@ class Script(words.CollectionsServicer):
 
 @contextmanager
 def serving(
-    script: Script, *, address: str = "127.0.0.1", port: int = 0, certificate: tuple[bytes, bytes] | None = None
+    *services: words.CollectionsServicer | words.PointsServicer,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    certificate: tuple[bytes, bytes] | None = None,
 ) -> Iterator[int]:
-    """Serve it, with a (key, certificate) over TLS; gives the port."""
+    """Serve them, with a (key, certificate) over TLS; gives the port."""
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-    words.add_CollectionsServicer_to_server(script, server)  # type: ignore[no-untyped-call] # generated
+    for service in services:
+        if isinstance(service, words.CollectionsServicer):
+            words.add_CollectionsServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
+        else:
+            words.add_PointsServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
     if certificate is None:
         bound = server.add_insecure_port(f"{address}:{port}")
     else:
