@@ -1,0 +1,67 @@
+"""Where bytes live, opened from settings: pictures and files of imports, in the data directory or in S3."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backend.errors import Misconfigured
+from backend.ports import BlobStore, ImportFiles
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.blobs.s3_bucket import Bucket
+
+_STALE_SECONDS = 3_600.0  # no upload pauses for an hour: a part nobody has written to for so long is dead
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The two stores. `close` lets go of both."""
+
+    blobs: BlobStore
+    files: ImportFiles
+    close: Callable[[], None] = lambda: None
+
+
+def open_kept(settings: Settings, *, alone: bool = False) -> Kept:
+    """`alone`: nobody else has the data directory, so that nobody is in the middle of writing a file there.
+
+    Raises `Misconfigured` or `BlobsUnavailable` when the S3 store the settings name does not answer well.
+    """
+    if settings.stores.blobs_url is not None:
+        from backend.blobs.s3 import S3Blobs
+        from backend.blobs.s3_import_files import S3ImportFiles
+
+        bucket = _bucket(settings, settings.stores.blobs_url)
+        bucket.check()
+        return Kept(S3Blobs(bucket), S3ImportFiles(bucket), bucket.close)
+    from backend.blobs.filesystem import FilesystemBlobs
+    from backend.blobs.import_files import FilesystemImportFiles
+
+    stale_seconds = 0.0 if alone else _STALE_SECONDS
+    return Kept(
+        FilesystemBlobs(settings.data_dir / "pictures", stale_seconds),
+        FilesystemImportFiles(settings.data_dir / "imports", stale_seconds),
+    )
+
+
+def examine_blobs(settings: Settings) -> str:
+    """Where pictures are kept, after a look whether they can be. Raises `Misconfigured`, `BlobsUnavailable`."""
+    url = settings.stores.blobs_url
+    if url is None:
+        return str(settings.data_dir / "pictures")
+    with closing(_bucket(settings, url)) as bucket:
+        bucket.check()
+        bucket.check_writing()
+    return f"{url} answers and can be written"
+
+
+def _bucket(settings: Settings, url: str) -> "Bucket":
+    try:
+        from backend.blobs.s3_bucket import Bucket
+    except ImportError as err:
+        raise Misconfigured("pictures in S3 need boto3: pip install 'shelfsight[s3]'") from err
+
+    threads = settings.server.threads + settings.worker.tasks
+    return Bucket(url, endpoint=settings.stores.blobs_endpoint, connections=threads)
