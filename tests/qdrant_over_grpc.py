@@ -24,6 +24,7 @@ def answered(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], An
 
     @wraps(handler)
     def handle(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+        self.asked.append(request)
         try:
             with self.lock:
                 return handler(self, request)
@@ -37,7 +38,7 @@ def answered(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], An
 class Collections(words.CollectionsServicer):
     def __init__(self, client: QdrantClient, lock: threading.RLock) -> None:
         self.client, self.lock = client, lock
-        self.created: list[words.CreateCollection] = []
+        self.asked: list[Any] = []
 
     @answered
     def CollectionExists(self, request: Any) -> Any:
@@ -51,7 +52,6 @@ class Collections(words.CollectionsServicer):
 
     @answered
     def Create(self, request: Any) -> Any:
-        self.created.append(request)
         done = self.client.create_collection(
             request.collection_name,
             vectors_config=GrpcToRest.convert_vectors_config(request.vectors_config),
@@ -67,11 +67,10 @@ class Collections(words.CollectionsServicer):
 class Points(words.PointsServicer):
     def __init__(self, client: QdrantClient, lock: threading.RLock) -> None:
         self.client, self.lock = client, lock
-        self.indexed: dict[str, Any] = {}
+        self.asked: list[Any] = []
 
     @answered
     def CreateFieldIndex(self, request: Any) -> Any:
-        self.indexed[request.field_name] = request
         schema = GrpcToRest.convert_payload_schema_params(request.field_index_params)
         return _done(self.client.create_payload_index(request.collection_name, request.field_name, schema))
 
@@ -153,7 +152,7 @@ class Points(words.PointsServicer):
 
 @dataclass(frozen=True)
 class Service:
-    """Where it listens, and its two halves, which remember what was made."""
+    """Where it listens, and its two halves, each with every request of its own in `asked`."""
 
     port: int
     collections: Collections
