@@ -24,7 +24,7 @@ from typing import Any
 
 from rich.console import Console
 
-from backend.bootstrap import load_embedder
+from backend.opening import load_embedder
 from backend.cli.client import Api
 from backend.cli.ingest import ingest
 from backend.imaging.decode import decode

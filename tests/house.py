@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
-from backend.assembly import Parts, assemble
+from backend.assembly import Assembly, Parts
 from backend.domain.work import Work
 from backend.imaging.limits import PictureLimits
 from backend.imaging.reader import PillowReader
@@ -65,13 +65,14 @@ class House:
         self.catalog = FakeCatalog(self.clock, max_attempts=worker.max_attempts, weights=worker.merchant_weights)
         self.vectors = FakeVectorStore(self.embedder.space, seconds)
         limits = self.settings.limits
-        self.services = assemble(
+        self.assembly = Assembly(
             self.settings.model_copy(update={"worker": worker}),
             Parts(
                 catalog=self.catalog,
                 ledger=self.catalog,
                 jobs=self.catalog,
                 receipts=self.catalog,
+                indexes=self.catalog,
                 fetch_memory=self.catalog,
                 blobs=self.blobs,
                 files=self.files,
@@ -92,9 +93,10 @@ class House:
                 clock=self.clock,
                 model_reason="a test chose the fake",
                 memory=lambda: 123_000_000,
-                close=self.vectors.close,
+                close=lambda: None,
             ),
         )
+        self.services = self.assembly.services
 
     def reconcile(self, work: Work = Work.UPLOADS) -> int:
         """One batch."""

@@ -49,7 +49,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     worker = WorkerThread(built.celery, threads=settings.worker.tasks, name="embedded@shelfsight")
     built.services.sweep.take_over()
     built.services.purge.take_over()
-    upkeep = Upkeep(built.services, settings.worker)
+    upkeep = Upkeep(built.services, settings.worker, follow=built.follow_index)
     upkeep.start()
     worker.start()
     threading.Thread(target=server.run, name="web", daemon=True).start()

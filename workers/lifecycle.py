@@ -1,4 +1,4 @@
-"""Starting and stopping a Celery worker and the sweep, inside a process that may do other things as well."""
+"""Starting and stopping a Celery worker and the upkeep, inside a process that may do other things as well."""
 
 import logging
 import signal
@@ -10,13 +10,13 @@ from celery import Celery
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 
-from backend.errors import Misconfigured, ShelfsightError, Unavailable
+from backend.errors import Misconfigured, ShelfsightError
 from backend.settings import Settings, WorkerSettings, load_settings
+from backend.usecases.follow_index import FOLLOW_SECONDS
+from backend.usecases.recurring import STOP_SECONDS, Recurring
 from backend.usecases.services import Services
 
 log = logging.getLogger(__name__)
-
-_STOP_SECONDS = 20.0  # a batch in flight ends well within it; a frozen broker would otherwise hold the exit for ever
 
 
 def set_up_logging(level: str) -> None:
@@ -69,7 +69,7 @@ class WorkerThread:
         """Finish the batches in flight and stop. Whether the thread ended in time."""
         self._stop.set()
         worker_state.should_stop = 0  # warm; `stop()` from another thread deadlocks the solo pool
-        self._thread.join(_STOP_SECONDS)
+        self._thread.join(STOP_SECONDS)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -105,61 +105,39 @@ def let_go(worker: WorkerThread, services: Services) -> bool:
     return False
 
 
-class Recurring:
-    """A thread that does something now and again every few seconds. An outage is waited for, a fault is logged."""
-
-    def __init__(self, name: str, verb: Callable[[], object], *, seconds: float) -> None:
-        """`verb` is called once at the start and then `seconds` after each call."""
-        self._name = name
-        self._verb = verb
-        self._seconds = seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, at once when between two calls."""
-        self._stop.set()
-        self._thread.join(_STOP_SECONDS)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._verb()
-            except Unavailable as err:
-                log.warning("the %s waits: %s", self._name, err)
-            except Exception:
-                log.exception("the %s failed", self._name)
-            self._stop.wait(self._seconds)
-
-
 class Upkeep:
-    """The sweep every few seconds and the purge every hour or so, as threads."""
+    """The sweep every few seconds, the purge every hour or so, and every second a look at which index is to serve."""
 
     def __init__(
-        self, services: Services, settings: WorkerSettings, *, beat: Callable[[], None] = lambda: None
+        self,
+        services: Services,
+        settings: WorkerSettings,
+        *,
+        follow: Callable[[], None] = lambda: None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` follows each sweep."""
-        self._sweep_once = services.sweep
+        """`follow` looks for another index; `beat` follows each sweep."""
+        self._services = services
         self._beat = beat
         self._threads = (
             Recurring("sweep", self._sweep, seconds=settings.sweep_seconds),
-            Recurring("purge", services.purge, seconds=settings.purge_seconds),
+            Recurring("purge", self._purge, seconds=settings.purge_seconds),
+            Recurring("look for another index", follow, seconds=FOLLOW_SECONDS),
         )
 
     def start(self) -> None:
-        """Start both."""
+        """Start them."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop both."""
+        """Stop them."""
         for thread in self._threads:
             thread.stop()
 
     def _sweep(self) -> None:
-        self._sweep_once()
+        self._services.sweep()
         self._beat()
+
+    def _purge(self) -> None:
+        self._services.purge()  # looked up each time, see `Services`

@@ -30,7 +30,7 @@ def _work(settings: Settings, stop: threading.Event) -> int:
     built = build(settings)
     register_tasks(built.celery, built.services, built.doorbell)
     worker = WorkerThread(built.celery, threads=settings.worker.tasks, name=f"worker-{os.getpid()}@shelfsight")
-    upkeep = Upkeep(built.services, settings.worker, beat=beat)
+    upkeep = Upkeep(built.services, settings.worker, follow=built.follow_index, beat=beat)
     upkeep.start()
     worker.start()
     log.info("working with %d threads", settings.worker.threads)

@@ -6,6 +6,8 @@ from backend.api.app import create_app
 from backend.bootstrap import build
 from backend.errors import Misconfigured
 from backend.settings import load_settings
+from backend.usecases.follow_index import FOLLOW_SECONDS
+from backend.usecases.recurring import Recurring
 
 
 def application() -> OpenAPI:
@@ -14,4 +16,6 @@ def application() -> OpenAPI:
     if settings.embedded:
         raise Misconfigured("several processes cannot share an embedded index: set SHELFSIGHT_STORES__QDRANT_URL")
     key = settings.door_key(always=True)
-    return create_app(build(settings).services, settings, key=key)
+    built = build(settings)
+    Recurring("look for another index", built.follow_index, seconds=FOLLOW_SECONDS).start()
+    return create_app(built.services, settings, key=key)

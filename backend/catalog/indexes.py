@@ -113,10 +113,12 @@ class SqlIndexes:
             connection.execute(update(generations).values(held_until=None))
 
     def working(self) -> int:
-        """See the port. Fetching is left out: a slow host is no reason to wait, and the index is not written to."""
+        """See the port. Fetching is left out: a slow host is no reason to wait, and the index is not written to.
+
+        A lease that ran out counts until it is returned: its worker may still settle.
+        """
         with reading(self._engine) as connection:
-            p = products.c
-            held = LEASED & p.lane.in_(_WRITING_LANES) & (p.lease_until > self._lease_clock(connection))
+            held = LEASED & products.c.lane.in_(_WRITING_LANES)
             return connection.scalar(select(func.count()).where(held)) or 0
 
     def switch(self, number: int, looked_at: datetime) -> int:

@@ -129,13 +129,13 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _pictures(settings: Settings) -> Finding:
-    from backend.bootstrap import examine_blobs  # noqa: PLC0415 - boto3 is not light
+    from backend.keeping import examine_blobs  # noqa: PLC0415 - boto3 is not light
 
     return Finding("pictures", examine_blobs(settings))
 
 
 def _index(settings: Settings) -> Finding:
-    from backend.bootstrap import stored_space  # noqa: PLC0415 - the catalog's and the index's libraries are not light
+    from backend.opening import stored_space  # noqa: PLC0415 - the catalog's and the index's libraries are not light
 
     space = stored_space(settings)
     if space is None:
@@ -144,7 +144,7 @@ def _index(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    from backend.bootstrap import chosen_model  # noqa: PLC0415 - as above
+    from backend.opening import chosen_model  # noqa: PLC0415 - as above
 
     choice = chosen_model(settings)
     return Finding("model", f"{choice.model}: {choice.reason}")

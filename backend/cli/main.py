@@ -181,19 +181,37 @@ def doctor() -> None:
 
 
 @app.command()
-def reindex(
-    model: Annotated[str, typer.Option(help="The encoder to build the index with: packaged, a hub name or a folder.")],
+def reindex(  # noqa: PLR0917 - each option of the command is a parameter
+    model: Annotated[
+        str | None, typer.Option(help="The encoder to build the new index with: packaged, a hub name or a folder.")
+    ] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Go back to the index that served before.")] = False,
+    switch: Annotated[bool, typer.Option(help="Let it serve once it is built and compared.")] = True,
+    even_if_worse: Annotated[
+        bool, typer.Option("--even-if-worse", help="Switch though it finds less of the right category.")
+    ] = False,
+    sample: Annotated[int, typer.Option(min=1, max=10_000, help="Products both indexes are compared by.")] = 200,
+    golden: Annotated[
+        Path | None, typer.Option(help="Questions of your own to compare by; see docs/reindex.md.")
+    ] = None,
+    merchant: Merchant = "default",
 ) -> None:
-    """Change the encoder: start a new index and make every product due again. The server must be stopped."""
-    from backend.bootstrap import rebuild_index
-    from backend.cli.supervisor import hold
+    """Change the encoder while everything goes on: build an index, compare it, switch, or go back."""
+    import os
+
+    from backend.cli import reindex as change
 
     with told():
+        if (model is None) == (not rollback):
+            raise typer.BadParameter("give --model, or --rollback", param_hint="--model")
+        os.nice(change.NICENESS)
         settings = load_settings()
-        with hold(settings.data_dir):
-            space, due = rebuild_index(settings, model)
-    console.print(f"the index is new, for {space.model} ({space.dimension} dimensions); {due} products are due.")
-    console.print("Start the server: searches find each product again as it is embedded.")
+        if model is None:
+            change.rollback(settings, console)
+            return
+        wishes = change.Wishes(sample, golden, merchant, switch, even_if_worse)
+        if not change.reindex(settings, model, console, wishes) and switch:
+            raise typer.Exit(EXIT_FAILED_ROWS)
 
 
 if __name__ == "__main__":

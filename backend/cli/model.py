@@ -22,9 +22,9 @@ EXIT_FOUND = 1  # as `doctor`: the command did its work and found something wron
 @app.command()
 def show() -> None:
     """Show what a start would use here and why, without loading it."""
-    from backend.bootstrap import chosen_model, model_cache
     from backend.embedding.facts import facts_of
     from backend.embedding.hub import Hub
+    from backend.opening import chosen_model, model_cache
 
     with told():
         settings = load_settings()
@@ -67,7 +67,7 @@ def check(
     model: Annotated[str | None, typer.Argument(help="A name or a folder; without it what a start would use.")] = None,
 ) -> None:
     """Load an encoder and try it on a few pictures and texts."""
-    from backend.bootstrap import load_embedder, stored_space
+    from backend.opening import load_embedder, stored_space
 
     try:
         settings = load_settings()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,7 +54,7 @@ class Breaker:
         """A part was down."""
         with self._lock:
             self._since = self._since or self._clock()
-            self._error = error
+            self._error = copy(error)  # without its traceback, which holds whatever failed with all it stands on
             self._seconds = min(self._seconds * 2 or FIRST_SECONDS, LONGEST_SECONDS)
             self._until = self._monotonic() + self._seconds
 

@@ -9,23 +9,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backend.domain.payload import (
-    NOT_LEADING,
-    Payload,
-    leading_payload,
-    picture_payload,
-    point_id,
-    product_payload,
-)
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey, ProductRecord
-from backend.domain.reconciling import Plan, plan_of, wanted_hashes
+from backend.domain.reconciling import Plan, plan_of
 from backend.domain.work import Claim, Outcome, Work
 from backend.errors import PictureMissing, ShelfsightError, Unavailable
-from backend.ports import Catalog, Doorbell, Ledger, Point, Tombstone, VectorStore
+from backend.ports import Catalog, Doorbell, Ledger, VectorStore
 from backend.usecases.crew import Crew
 from backend.usecases.embed_pictures import Embedded, EmbedPictures
 from backend.usecases.ring_for_what_waits import ring_for_what_waits
+from backend.usecases.write_points import write_points
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +27,11 @@ Due = tuple[Claim, ProductRecord]
 
 @dataclass(frozen=True)
 class ReconcileProducts:
-    """One batch of one kind of work: claim, read, plan, embed, write, settle."""
+    """One batch of one kind of work: claim, read, plan, embed, write, settle.
+
+    `admitted`: whether this index is to be written to at all. Asked after the claim, for a switch to another index ends
+    the leases: who is admitted then, and loses its lease afterwards, settles nothing.
+    """
 
     catalog: Catalog
     ledger: Ledger
@@ -44,6 +41,7 @@ class ReconcileProducts:
     crews: Mapping[Work, Crew]
     batch: int
     lease_seconds: float
+    admitted: Callable[[], bool]
     monotonic: Callable[[], float] = field(default=time.monotonic)
 
     def __call__(self, work: Work) -> int:
@@ -54,6 +52,9 @@ class ReconcileProducts:
         crew = self.crews[work]
         with crew.claims(self.batch) as claims:
             if not claims:
+                return 0
+            if not self.admitted():
+                self.ledger.release(claims)
                 return 0
             if len(claims) == self.batch:  # more may be due: let another thread start while this one works
                 self.doorbell.ring(work)
@@ -89,7 +90,7 @@ class ReconcileProducts:
         plans = {claim.key: plan_of(record, self.vectors.vectors_of(claim.key).keys()) for claim, record in due}
         wanted = [item for plan in plans.values() for item in plan.add]
         embedded = self.embed(wanted, self._sign_of_life(claims))
-        self._write(due, plans, embedded)
+        write_points(self.vectors, [record for _, record in due], plans, embedded)
         done = [(claim, record) for claim, record in due if self._stands(claim.key, plans[claim.key])]
         settled = {claim.key for claim, _ in done}
         return _outcomes(done, plans, embedded), [claim for claim in claims if claim.key not in settled]
@@ -111,35 +112,6 @@ class ReconcileProducts:
                 last = self.monotonic()
 
         return alive
-
-    def _write(self, due: Sequence[Due], plans: Mapping[ProductKey, Plan], embedded: Embedded) -> None:
-        """New points first, stale ones last: a product whose pictures are replaced is never without any."""
-        points: list[Point] = []
-        tombstones: list[Tombstone] = []
-        for _, record in due:
-            key, plan = record.product.key, plans[record.product.key]
-            facts = product_payload(record.product, record.version, record.created_at)
-            shown = [item for item in wanted_hashes(record) if item in plan.keep or item in embedded.vectors]
-            own = dict.fromkeys(shown[1:], NOT_LEADING) | {item: leading_payload(record.product) for item in shown[:1]}
-            points += [
-                Point(point_id(key, item), embedded.vectors[item], facts | picture_payload(item) | own[item])
-                for item in plan.add
-                if item in embedded.vectors
-            ]
-            self._set_facts(key, facts, plan, own)
-            tombstones += [Tombstone(key, item, record.version) for item in plan.bury]
-        if points:
-            self.vectors.upsert(points)
-        if tombstones:
-            self.vectors.bury(tombstones)
-
-    def _set_facts(self, key: ProductKey, facts: Payload, plan: Plan, own: Mapping[str, Payload]) -> None:
-        """The leading point first, by its picture: it is not older any more when the others are told."""
-        for item in plan.keep:
-            if own[item] is not NOT_LEADING:
-                self.vectors.set_facts(key, facts | own[item], image=item)
-        if any(own[item] is NOT_LEADING for item in plan.keep):
-            self.vectors.set_facts(key, facts | NOT_LEADING)
 
 
 def _given_up(claim: Claim, reason: str) -> Outcome:

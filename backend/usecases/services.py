@@ -1,7 +1,7 @@
 """The use cases, built: what a door is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from backend.usecases.admit import Admit
 from backend.usecases.await_product import AwaitProduct
@@ -13,6 +13,7 @@ from backend.usecases.keep_receipts import KeepReceipts
 from backend.usecases.open_import import OpenImport
 from backend.usecases.patch_product import PatchProduct
 from backend.usecases.purge import Purge
+from backend.usecases.read_index import ReadIndex
 from backend.usecases.read_job import ReadJob
 from backend.usecases.read_product import ReadImage, ReadProduct
 from backend.usecases.read_status import ReadStatus
@@ -23,10 +24,12 @@ from backend.usecases.upload_product import UploadProduct
 from backend.usecases.watch_job import WatchJob
 
 
-@dataclass(frozen=True)
+@dataclass
 class Services:
     """One field per verb. `close` flushes and lets go of everything behind them; `hand_back` gives back the products
     that are being worked on, for a process that cannot wait for their end.
+
+    Look a verb up when it is called: when another index comes to serve, its verbs take the place of the former ones.
     """
 
     admit: Admit
@@ -47,7 +50,20 @@ class Services:
     retry_job: RetryJob
     cancel_job: CancelJob
     read_status: ReadStatus
+    read_index: ReadIndex
     sweep: Sweep
     purge: Purge
     hand_back: Callable[[], None]
     close: Callable[[], None]
+
+    def become(self, others: "Services") -> list[object]:
+        """Take over those of other verbs that stand on something else, one by one: each is whole in itself. The former
+        verbs; some calls may still be in them.
+        """
+        former: list[object] = []
+        for field in fields(self):
+            verb, other = getattr(self, field.name), getattr(others, field.name)
+            if verb != other:
+                former.append(verb)
+                setattr(self, field.name, other)
+        return former

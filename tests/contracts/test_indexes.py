@@ -113,6 +113,8 @@ class TestHold:
         store.claim(work=Work.FETCH)
         assert store.indexes.working() == 1
         store.clock.advance(LEASE + 1)
+        assert store.indexes.working() == 1  # it may still be at work, until its lease is taken back
+        store.ledger.return_leases()
         assert store.indexes.working() == 0
 
 

@@ -81,10 +81,8 @@ class FakeIndexes:
 
     def working(self) -> int:
         with self._state.lock:
-            now = self._state.clock()
             lanes = {lane for work in Work if work is not Work.FETCH for lane in LANES[work]}
-            held = [row for row in self._state.rows.values() if row.lease_until and row.lease_until > now]
-            return sum(row.lane in lanes for row in held)
+            return sum(row.lease is not None and row.lane in lanes for row in self._state.rows.values())
 
     def switch(self, number: int, looked_at: datetime) -> int:
         with self._state.lock:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 
-from backend import bootstrap
 from backend.api import wsgi
-from backend.bootstrap import Built, build, rebuild_index, stored_space
+from backend.bootstrap import Built, build
 from backend.domain.query import Query
 from backend.domain.work import Work
 from backend.errors import Misconfigured, ModelMismatch
+from backend.opening import stored_space
 from backend.settings import Settings, StoreSettings
 from backend.usecases.keep_pictures import Upload
 from backend.vectors import server
@@ -82,7 +82,7 @@ def test_the_server_mode_is_wired(tmp_path: Path, model: str, qdrant: Path) -> N
     assert (qdrant / "collection" / "shelfsight").is_dir()
 
 
-def test_an_index_keeps_its_encoder_and_reindex_changes_it(tmp_path: Path, model: str) -> None:
+def test_an_index_keeps_its_encoder(tmp_path: Path, model: str) -> None:
     built = build(embedded(tmp_path, model))
     built.services.upload_product(product("p1"), [Upload("a.jpg", jpeg)])
     built.services.reconcile_products(Work.UPLOADS)
@@ -90,20 +90,6 @@ def test_an_index_keeps_its_encoder_and_reindex_changes_it(tmp_path: Path, model
     other = str(save_tiny_clip(tmp_path / "other", seed=7))
     with pytest.raises(ModelMismatch, match="shelfsight reindex --model"):
         build(embedded(tmp_path, other))
-    space, due = rebuild_index(embedded(tmp_path, "auto"), other)
-    assert (space.model, due) == (other, 1)
-    assert stored_space(embedded(tmp_path, "auto")) == space
-    again = build(embedded(tmp_path, "auto"))
-    assert again.services.reconcile_products(Work.IMPORTS) == 1
-    assert again.services.read_status("shop").points == 1
-    again.services.close()
-
-
-def test_reindex_works_on_servers_too(tmp_path: Path, model: str, qdrant: Path) -> None:
-    build(on_servers(tmp_path, model)).services.close()
-    other = str(save_tiny_clip(tmp_path / "other", seed=7))
-    space, _ = rebuild_index(on_servers(tmp_path, "auto"), other)
-    assert stored_space(on_servers(tmp_path, "auto")) == space
 
 
 def test_servers_without_a_shared_broker_are_refused(tmp_path: Path, model: str, qdrant: Path) -> None:
@@ -122,4 +108,4 @@ def test_gunicorn_refuses_an_embedded_index_and_an_open_door(
     monkeypatch.setattr(wsgi, "load_settings", lambda: on_servers(tmp_path, model))
     with pytest.raises(Misconfigured, match="PLATFORM_KEY"):
         wsgi.application()
-    assert bootstrap.stored_space(on_servers(tmp_path, model)) is None  # refused before anything was made
+    assert stored_space(on_servers(tmp_path, model)) is None  # refused before anything was made

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend import bootstrap
+from backend import opening
 from backend.assembly import Parts, assemble
-from backend.bootstrap import _Truth
 from backend.domain.query import Query
 from backend.domain.work import Work
 from backend.imaging.limits import PictureLimits
@@ -42,15 +41,16 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.index = folder / "index"
         self._settings = Settings(data_dir=folder)
-        self._truth: _Truth = bootstrap._truth(self._settings)
+        self._truth = opening.open_catalog(self._settings)
         self.embedder = FakeEmbedder()
         self._blobs = FakeBlobs()
         self.start()
 
     def start(self) -> None:
         """What every start does."""
-        stored = bootstrap.stored_space(self._settings)
-        vectors = bootstrap._vectors(self._settings, self.embedder.space, stored, self._truth.ledger)
+        places = opening.places_of(self._settings)
+        new = places.stored_space(1) is None
+        vectors = opening.open_made_up(places, 1, self.embedder.space, self._truth, new=new).vectors
         assert isinstance(vectors, EdgeStore)
         self.vectors = vectors
         truth = self._truth
@@ -61,6 +61,7 @@ class Machine:
                 ledger=truth.ledger,
                 jobs=truth.jobs,
                 receipts=truth.receipts,
+                indexes=truth.indexes,
                 fetch_memory=truth.fetch_memory,
                 blobs=self._blobs,
                 files=FakeImportFiles(),
@@ -74,7 +75,7 @@ class Machine:
                 clock=now,
                 model_reason="a test chose the fake",
                 memory=lambda: None,
-                close=vectors.close,
+                close=lambda: None,
             ),
         )
 
@@ -135,7 +136,7 @@ def test_a_delete_that_waits_is_not_forgotten_when_the_index_lost_points(machine
 def test_what_was_written_after_the_last_flush_is_made_good_after_a_loss_of_power(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "_CLOCK_MARGIN", timedelta(0))
+    monkeypatch.setattr(opening, "_CLOCK_MARGIN", timedelta(0))
     machine.upload("long-ago")
     machine.upload("gone")
     machine.upload("replaced", PHOTO)
