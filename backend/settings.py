@@ -266,7 +266,7 @@ class StoreSettings(_Group):
         description="Candidates for a picture's links while the graph is built: more, better, slower.",
     )
     qdrant_exact_below: int = Field(
-        20_000,
+        10_000,
         ge=1,
         description="Pictures a filter may leave that are all compared, which is exact; above it the graph is walked.",
     )

@@ -27,7 +27,7 @@ class Design:
     codes: Codes = "int8"
     links: int = 16
     build_candidates: int = 100
-    exact_below: int = 20_000
+    exact_below: int = 10_000
 
     def collection(self, dimension: int) -> dict[str, Any]:
         """The arguments of `create_collection` for unit vectors of a dimension."""
