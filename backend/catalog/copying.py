@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
 from backend.catalog.engine import open_engine, reading, writing
 from backend.catalog.migrations import migrate
@@ -29,25 +29,22 @@ def copy_to_file(engine: Engine, file: Path) -> None:
     if engine.dialect.name == "sqlite":
         with _our_errors(), closing(_read_only(_file_of(engine))) as original, closing(sqlite3.connect(file)) as copy:
             original.backup(copy)  # in one step: it would begin anew with each write of another process
-            # One file, which may lie on a disk that is read-only; a catalog in use turns the log on again.
-            copy.execute("PRAGMA journal_mode=DELETE")
             _check(copy, file)
+        _leave_log(file)
         return
     with _opened(file) as copied:
         copy_rows(engine, copied)
-    with _our_errors(), closing(sqlite3.connect(file)) as copy:
-        copy.execute("PRAGMA journal_mode=DELETE")
 
 
-def copy_from_file(file: Path, engine: Engine) -> None:
+def copy_from_file(file: Path, engine: Engine, *, again: bool = False) -> None:
     """Make a database what a file holds. Raises `Misconfigured` unless it is empty, `CatalogUnavailable`.
 
-    On SQLite it is the same version then; on PostgreSQL this one's, for which the file is migrated.
+    `again`: what is there was left by a copy like this one, and is replaced.
     """
     if engine.dialect.name == "sqlite":
         with _our_errors(), closing(_read_only(file)) as copy, closing(sqlite3.connect(_file_of(engine))) as target:
             _check(copy, file)
-            if target.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if not again and target.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise Misconfigured("the catalog's database is not empty: name another")
             copy.backup(target)
         migrate(engine)
@@ -58,18 +55,23 @@ def copy_from_file(file: Path, engine: Engine) -> None:
         with _our_errors():
             shutil.copyfile(file, scratched)
         with _opened(scratched) as copied:
-            copy_rows(copied, engine)
+            copy_rows(copied, engine, again=again)
 
 
-def copy_rows(source: Engine, target: Engine) -> None:
+def copy_rows(source: Engine, target: Engine, *, again: bool = False) -> None:
     """All rows of all tables, in one transaction of the target: all or nothing. Both have this version's tables.
 
-    Raises `Misconfigured` unless the target is empty, `CatalogUnavailable`.
+    `again`: the target may hold an earlier copy, which is replaced. Raises `Misconfigured` when it holds anything else,
+    `CatalogUnavailable`.
     """
     with reading(source) as original, writing(target) as copy:
-        _refuse_occupied(copy)
+        if again:
+            _refuse_strangers(original, copy)
+        else:
+            _refuse_occupied(copy)
+        for table in reversed(metadata.sorted_tables):
+            copy.execute(table.delete())  # also what the migrations put there: the source has it as well
         for table in metadata.sorted_tables:  # what others refer to comes first
-            copy.execute(table.delete())  # what the migrations put there, the source has as well
             rows = original.execution_options(yield_per=ROWS_AT_ONCE).execute(select(table)).mappings()
             for some in rows.partitions():
                 copy.execute(insert(table), [dict(row) for row in some])
@@ -84,11 +86,25 @@ def rows_by_table(engine: Engine) -> dict[str, int]:
         }
 
 
+def refuse_occupied(engine: Engine) -> None:
+    """Raise `Misconfigured` when a database holds products or jobs, `CatalogUnavailable` when it cannot be reached."""
+    with reading(engine) as connection:
+        if inspect(connection).has_table(products.name):
+            _refuse_occupied(connection)
+
+
+def forget_other_indexes(engine: Engine) -> None:
+    """Only the generation of the index that serves is kept: the others are not where this catalog goes."""
+    with writing(engine) as connection:
+        connection.execute(generations.delete().where(generations.c.state != IndexState.SERVING.value))
+
+
 class CopiedCatalog:
     """A catalog in a file, opened to see what belongs to it. Nobody else has it open."""
 
     def __init__(self, file: Path) -> None:
         """Bring it to this version's tables. Raises `Misconfigured` when a later version wrote it."""
+        self._file = file
         self.engine = open_engine(f"sqlite:///{file}", connections=2)
         migrate(self.engine)
 
@@ -110,9 +126,8 @@ class CopiedCatalog:
             return connection.scalar(serving) or FIRST
 
     def forget_other_indexes(self) -> None:
-        """Only the generation that serves is kept: the others are not where this catalog goes."""
-        with writing(self.engine) as connection:
-            connection.execute(generations.delete().where(generations.c.state != IndexState.SERVING.value))
+        """See the function of this name."""
+        forget_other_indexes(self.engine)
 
     def counts(self) -> dict[str, int]:
         """What it holds, in words for people: live products, pictures, jobs."""
@@ -127,6 +142,7 @@ class CopiedCatalog:
     def close(self) -> None:
         """Let go of the file, all of which is in it then."""
         self.engine.dispose()
+        _leave_log(self._file)
 
 
 @contextmanager
@@ -150,6 +166,19 @@ def _file_of(engine: Engine) -> Path:
 
 def _read_only(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def _refuse_strangers(original: Connection, copy: Connection) -> None:
+    """Whatever came to the target since it was filled came under a job of its own."""
+    known = set(original.scalars(select(jobs.c.job_id)))
+    if any(job_id not in known for job_id in copy.scalars(select(jobs.c.job_id))):
+        raise Misconfigured("the catalog's database was used since the attempt before: name an empty one")
+
+
+def _leave_log(file: Path) -> None:
+    """Into one file, which can be read where nothing can be written; a catalog in use turns the log on again."""
+    with _our_errors(), closing(sqlite3.connect(file)) as copy:
+        copy.execute("PRAGMA journal_mode=DELETE")
 
 
 def _check(copy: sqlite3.Connection, file: Path) -> None:
