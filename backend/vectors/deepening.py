@@ -15,10 +15,11 @@ from backend.domain.payload import Payload
 from backend.domain.query import Counted, Match, WordMatch
 from backend.vectors.payload import facts_of
 
-FIRST_TIER = 128
-"""Products the first depth answers for: a page of 24 and one of 100 cost one query each."""
+TIERS = (128, 1_024)
+"""Products each depth answers for, where candidates are cheap: a page of 24 and one of 100 cost one query each, and the
+second depth covers the 1,000 a search may reach."""
 TIER_FACTOR = 8
-"""Each depth answers for so many times more: 128 and 1,024 cover the 1,000 a search may reach."""
+"""Each depth beyond these answers for so many times more."""
 CANDIDATES_PER_PRODUCT = 16
 """A product has up to 16 pictures, so that so many candidates a product are enough products. Products have fewer as a
 rule, so the last wanted one lies far above the edge of the candidates, where the rough score errs. Measured on 50,000
@@ -39,12 +40,15 @@ Fetch = Callable[[int, int], Sequence[Hit]]
 """(number, candidates) -> the `number` best, best first, of a set that depends on `candidates` alone."""
 
 
-def best_products(fetch: Fetch, limit: int) -> list[Hit]:
-    """The best hit of each of the `limit` best products: by score, ties by product id."""
+def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> list[Hit]:
+    """The best hit of each of the `limit` best products: by score, ties by product id.
+
+    `tiers`: products each depth answers for, powers of two that rise; the same for every call on an index.
+    """
     if limit < 1:
         return []
     found: dict[str, Hit] = {}
-    for tier in _tiers():
+    for tier in _deeper(tiers):
         ranked, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT)
         for hit in ranked:
             found.setdefault(hit.product_id, hit)
@@ -54,11 +58,11 @@ def best_products(fetch: Fetch, limit: int) -> list[Hit]:
 
 
 def matches_of(hits: Sequence[Hit], payloads: Mapping[str, Payload | None]) -> list[Match]:
-    """The hits with their payloads, by point id. A point that was removed since it was found is left out."""
+    """The hits with their payloads, by point id. A point removed or buried since it was found is left out."""
     return [
         Match(hit.product_id, hit.score, str(payload["image"]), facts_of(payload))
         for hit in hits
-        if (payload := payloads.get(hit.point_id))
+        if (payload := payloads.get(hit.point_id)) and "image" in payload  # a tombstone shows no picture
     ]
 
 
@@ -72,8 +76,9 @@ def most_frequent(found: Iterable[Counted]) -> list[Counted]:
     return sorted(found, key=lambda counted: (-counted.products, counted.value))
 
 
-def _tiers() -> Iterator[int]:
-    return (FIRST_TIER * TIER_FACTOR**step for step in counting())
+def _deeper(tiers: Sequence[int]) -> Iterator[int]:
+    yield from tiers
+    yield from (tiers[-1] * TIER_FACTOR**step for step in counting(1))
 
 
 def _best_within(fetch: Fetch, wanted: int, candidates: int) -> tuple[list[Hit], bool]:

@@ -21,6 +21,10 @@ from backend.vectors.versions import BURIED_AT
 SCANNED_POINTS = 256
 """Points read at once by a walk over all of them: 1.5 MB of JSON at 512 dimensions."""
 
+TIERS = (32, 128, 1_024)
+"""Products each depth answers for. A walk through a graph takes longer the wider it is: 512 candidates, for a page of
+up to 32, take a third of the time of 2,048 and find the same (docs/servers.md)."""
+
 
 class ServerSearch:
     """See `backend.ports.VectorSearch`."""
@@ -63,7 +67,7 @@ class ServerSearch:
                 if point.payload
             ]
 
-        hits = best_products(fetch, limit)
+        hits = best_products(fetch, limit, TIERS)
         if not hits:
             return []
         records = self._server.ask(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from backend.domain.query import Match
-from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, FIRST_TIER, Hit, best_products, matches_of
+from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, TIERS, Hit, best_products, matches_of
+from backend.vectors.server_search import TIERS as GRAPH_TIERS
 
 
 class Engine:
@@ -51,13 +52,14 @@ def test_with_true_rough_scores_every_depth_is_exact(products: int, pictures: in
         assert ids(best_products(engine.fetch, limit)) == engine.truth()[:limit]
 
 
-def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_missed() -> None:
+@pytest.mark.parametrize("tiers", [TIERS, GRAPH_TIERS], ids=["codes", "graph"])
+def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_missed(tiers: Sequence[int]) -> None:
     engine = Engine(*shop(3, 2000, 3), error=1.0)
-    deepest = ids(best_products(engine.fetch, 700))
+    deepest = ids(best_products(engine.fetch, 700, tiers))
     assert deepest != engine.truth()[:700], "the error is too small for this test to mean anything"
     assert len(set(deepest)) == 700
     for limit in range(1, 700, 7):
-        assert ids(best_products(engine.fetch, limit)) == deepest[:limit]
+        assert ids(best_products(engine.fetch, limit, tiers)) == deepest[:limit]
 
 
 def test_ties_are_ordered_by_product_id_across_the_edge_of_what_was_fetched() -> None:
@@ -89,15 +91,22 @@ def test_nothing_wanted_asks_nothing() -> None:
     assert engine.asked == []
 
 
+def test_a_first_page_walks_a_graph_narrowly_and_a_later_one_wider() -> None:
+    engine = Engine(*shop(5, 5000, 3))
+    best_products(engine.fetch, 24, GRAPH_TIERS)
+    best_products(engine.fetch, 48, GRAPH_TIERS)
+    assert [candidates for _, candidates in engine.asked] == [512, 512, 2048]
+
+
 @pytest.mark.parametrize(("limit", "number"), [(24, 128), (100, 512)])
 def test_an_ordinary_page_costs_one_query(limit: int, number: int) -> None:
     engine = Engine(*shop(5, 5000, 3))
     best_products(engine.fetch, limit)
-    assert engine.asked == [(number, FIRST_TIER * CANDIDATES_PER_PRODUCT)]
+    assert engine.asked == [(number, TIERS[0] * CANDIDATES_PER_PRODUCT)]
 
 
 def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
-    pictures = 3 * FIRST_TIER * CANDIDATES_PER_PRODUCT
+    pictures = 3 * TIERS[0] * CANDIDATES_PER_PRODUCT
     engine = Engine([1] * pictures + [2, 3], [1.0 - number / 1e6 for number in range(pictures)] + [0.5, 0.4])
     assert ids(best_products(engine.fetch, 3)) == ["p00001", "p00002", "p00003"]
 

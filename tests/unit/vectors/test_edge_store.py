@@ -13,7 +13,7 @@ from qdrant_edge import SearchParams
 from backend.domain.filters import Filter
 from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured, ModelMismatch
 from backend.ports import Space
-from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, FIRST_TIER
+from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, TIERS
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
 from tests.factories import key, product
@@ -204,4 +204,4 @@ def test_the_engine_is_asked_for_as_many_candidates_at_every_page_and_to_rescore
         quantization = parameters.quantization
         assert quantization is not None
         assert quantization.rescore is True
-        assert number * (quantization.oversampling or 0) == FIRST_TIER * CANDIDATES_PER_PRODUCT
+        assert number * (quantization.oversampling or 0) == TIERS[0] * CANDIDATES_PER_PRODUCT
