@@ -55,7 +55,7 @@ class SentenceNetwork:
 
     def _attention(self, layer: str, x: Tensor, attended: Tensor) -> Tensor:
         queries, keys, values = (
-            self._linear(f"{layer}.attention.self.{part}", x).unflatten(-1, (self._heads, -1)).transpose(1, 2)
+            self._linear(f"{layer}.attention.self.{part}", x).view(*x.shape[:2], self._heads, -1).transpose(1, 2)
             for part in ("query", "key", "value")
         )
         mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=attended)
