@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Protocol, Self
 
 from backend.domain.filters import Filter
@@ -327,6 +328,10 @@ class VectorStore(VectorSearch, Protocol):
         """Every point with its whole payload, in the order of their ids, without tombstones: what another index is made
         of. What is written meanwhile is there as it was before or after, or not at all.
         """
+        ...
+
+    def snapshot(self, folder: Path) -> None:
+        """Copy the index to a new folder while it is used: whatever it was told before this call is in the copy."""
         ...
 
     def flush(self) -> None:

@@ -106,14 +106,16 @@ class BackupFolder:
                 file.writelines(lines)
             found = {name: _fact(folder / name) for name in sorted(_names(folder))}
             (folder / _FILES).write_text(json.dumps(found, indent=1), "utf-8")
-            os.sync()  # once for a hundred thousand files: all of it is on the disk before it is called the backup
+            # All of it is on the disk before it is called the backup; pictures were flushed as they were put.
+            for path in (*folder.rglob("*"), folder, self.path):
+                _flush(path)
             draft = self.path / f"{_DESCRIPTION}.new"
             with draft.open("w", encoding="utf-8") as file:
                 json.dump(_content(backup, _sha256(folder / _FILES)), file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path / _DESCRIPTION)
-            os.sync()
+            _flush(self.path)
             self._remove_others(backup.name)
 
     def check(self, backup: Backup) -> Path:
@@ -175,6 +177,14 @@ def _names(folder: Path) -> set[str]:
 
 def _fact(path: Path) -> tuple[int, str]:
     return path.stat().st_size, _sha256(path)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from qdrant_client import models
@@ -29,6 +30,7 @@ from backend.vectors.server_collection import create_collection, index_payload, 
 from backend.vectors.server_design import Design
 from backend.vectors.server_filters import ServerDialect
 from backend.vectors.server_search import ServerSearch, vector_of
+from backend.vectors.snapshots import snapshot_points
 from backend.vectors.space import refuse_other_space
 from backend.vectors.versions import by_version, tombstone_points, version_of
 
@@ -132,6 +134,10 @@ class ServerStore(ServerSearch):
             for content_hash, response in zip(batch, self._any_of(batch), strict=True):
                 found.update((content_hash, vector_of(point)) for point in response.points)
         return found
+
+    def snapshot(self, folder: Path) -> None:
+        """Copy all points to a new folder. The server's own snapshots would stay on the server."""
+        snapshot_points(self, folder)
 
     def count(self, merchant: str | None = None) -> int:
         """How many points there are, of one merchant or in all."""

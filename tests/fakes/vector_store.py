@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from backend.domain.query import Counted, Match, WordMatch
 from backend.domain.words import WordField
 from backend.ports import Point, Space, Tombstone
 from backend.vectors.payload import facts_of, query_vector, storable_facts, storable_points
+from backend.vectors.snapshots import snapshot_points
 from backend.vectors.versions import BURIED_AT, tombstone_points, version_of
 from tests.fakes.bm25 import Bm25
 
@@ -197,6 +199,9 @@ class FakeVectorStore:
             for point_id, stored in there
             if stored.buried_at is None
         ]
+
+    def snapshot(self, folder: Path) -> None:
+        snapshot_points(self, folder)
 
     def count(self, merchant: str | None = None) -> int:
         self._answer()
