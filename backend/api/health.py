@@ -1,4 +1,4 @@
-"""/v1/status for people, /healthz and /readyz for orchestrators."""
+"""/v1/status and /v1/index for people, /healthz and /readyz for orchestrators."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -7,6 +7,7 @@ from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint, Tag
 
 from backend.api import reference
+from backend.api.schemas.index import GenerationView, IndexGenerationsView
 from backend.api.schemas.status import HealthView, ReadyView, StatusView
 from backend.settings import Settings
 from backend.usecases.services import Services
@@ -33,6 +34,16 @@ def blueprint(services: Services, settings: Settings) -> APIBlueprint:
             merchant=g.merchant,
             now=datetime.now(UTC),
         )
+        return jsonify(view.model_dump(mode="json"))
+
+    @routes.get(
+        "/v1/index",
+        summary="The index's generations: which serves, and how far a new one is",
+        security=reference.NEEDS_KEY,
+        responses=reference.answers({"200": IndexGenerationsView}, 401, 503),
+    )
+    def get_index() -> Response:
+        view = IndexGenerationsView(generations=[GenerationView.of(it) for it in services.read_index()])
         return jsonify(view.model_dump(mode="json"))
 
     @routes.get("/healthz", summary="The process is alive", responses={"200": HealthView})

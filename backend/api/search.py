@@ -30,7 +30,8 @@ def blueprint(services: Services, settings: Settings) -> APIBlueprint:
 
     def answer(wanted: SearchBody, image: bytes | None = None) -> Response:
         query = wanted.query(g.merchant, image=image, limits=settings.limits, default_currency=settings.currency)
-        return jsonify(ResultsView.of(services.search_products(query)).model_dump(mode="json"))
+        verb = services.search_products  # once: another index may come to serve meanwhile
+        return jsonify(ResultsView.of(verb(query), verb.space).model_dump(mode="json"))
 
     @routes.post(
         "",

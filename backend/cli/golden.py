@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.cli.client import Api, ApiError, Busy
 from backend.domain.query import Query
-from backend.errors import InvalidInput, Misconfigured
+from backend.errors import Misconfigured, ShelfsightError, Unavailable
 from backend.usecases.compare_indexes import DEPTH, Answers, Found, Golden
 from backend.usecases.services import Services
 
@@ -45,7 +45,9 @@ def answered_by(services: Services) -> Answers:
         query = Query(question.merchant, text=question.text, product_id=question.product_id, limit=DEPTH)
         try:
             matches = services.search_products(query).matches
-        except InvalidInput:  # no such product there, or not searchable: no answer
+        except Unavailable:
+            raise
+        except ShelfsightError:  # no such product any more, or not searchable: no answer
             return []
         return [Found(match.product_id, str(match.payload.get("category") or "")) for match in matches]
 

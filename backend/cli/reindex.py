@@ -40,7 +40,7 @@ NICENESS = 10
 """Searches of the server come first; on a machine that has nothing else to do this costs nothing."""
 
 WORSE = 0.02
-"""So much less precision at ten is no accident of the sample: with 200 questions its standard error is about 0.02."""
+"""Precision at ten that may be lost without another word: one answer in fifty may be an accident of the sample."""
 
 
 @dataclass(frozen=True, slots=True)

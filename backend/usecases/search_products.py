@@ -1,24 +1,29 @@
 """Find products by picture, words, both, or another product, under a filter."""
 
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from backend.domain.picture import Vector
+from backend.domain.fusion import Found, Terms
 from backend.domain.product import ProductKey
-from backend.domain.query import Match, Query, Results
-from backend.errors import ImageNotFound, ProductNotSearchable, QueryMissing
-from backend.ports import Catalog, VectorStore
+from backend.domain.query import AUTO, Facet, FacetsOver, Match, Query, Results, Sort, Words
+from backend.domain.ranking import RELEVANT, VOTERS, WINDOW, diversified, sorted_by, vote_of, without_duplicates
+from backend.domain.words import payload_words
+from backend.ports import Catalog, Space, VectorStore
+from backend.usecases.count_facets import facets_over_filter, facets_over_matches
 from backend.usecases.embed_query import EmbedQuery
-from backend.usecases.read_product import live_product
+from backend.usecases.find_products import FindProducts, Scope
+from backend.usecases.measure_scores import MeasureScores
+from backend.usecases.place_query import PlaceQuery
+from backend.usecases.understand_words import Understood, understand_words
 
 _MAX_EXCLUDED = 1_000
 """Deletes the index is still to follow that are left out by the index itself; more than that is a mass delete, and what
 it finds is looked up in the catalog."""
 
-_DEEPEST = 16_000
-"""Products a search goes through at most for its page during a mass delete: then the page is short, but not wrong."""
+NO_TERMS = Terms({})
+LEAST = -1.0
+"""The least a cosine can be: everything is relevant."""
 
 
 class _Stopwatch:
@@ -40,75 +45,117 @@ class _Stopwatch:
 
 @dataclass(frozen=True)
 class SearchProducts:
-    """The search way: decode, embed, nearest under the filter."""
+    """The search way. Nothing is done that was not asked for: a search by picture is one question to the index."""
 
     catalog: Catalog
     embed_query: EmbedQuery
     vectors: VectorStore
+    measure_scores: MeasureScores
+
+    @property
+    def space(self) -> Space:
+        """Of the one index this verb searches: whatever it answers is by that index's encoder."""
+        return self.vectors.space
 
     def __call__(self, query: Query) -> Results:
         """A page. Raises `QueryMissing`, `UnreadableImage`, `ImageNotFound`, `ProductNotFound`, `Unavailable`."""
         watch = _Stopwatch()
-        vector = self._vector(query, watch)
-        exclude = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
-        if query.product_id is not None:
-            exclude.append(query.product_id)
-        found = self._nearest(query, vector, exclude)
+        said = self._understood(query)
+        vector = PlaceQuery(self.catalog, self.embed_query, self.vectors)(query, said.text or None, watch.lap)
+        scope = self._scope(query)
+        least = self._least(query)
+        lists = _lists(query, FindProducts(self.vectors, scope, vector), said.terms, least)
+        best = self._best(query, scope, (_admitted(found, said.terms, least) for found in lists))
+        ordered, suppressed = self._thinned(query, sorted_by(best, query.sort, query.currency))
+        facets = self._facets(query, scope, best)
         watch.lap("search")
-        return Results(tuple(found[query.offset :]), watch.total())
+        return Results(
+            matches=tuple(ordered[query.offset : query.offset + query.limit]),
+            took_ms=watch.total(),
+            relevant=len(best) if _depth(query) == RELEVANT else None,
+            min_score=None if query.min_score is None else least,
+            no_match=None if query.min_score is None else not best,
+            facets=facets,
+            category=vote_of(best) if query.predict_category else None,
+            suppressed=suppressed,
+            corrected=said.corrected,
+        )
 
-    def _nearest(self, query: Query, vector: Vector, exclude: list[str]) -> list[Match]:
-        """The best products that are not deleted, whatever the index still holds."""
-        wanted = limit = query.offset + query.limit
-        while True:
-            found = self.vectors.nearest(query.merchant, vector, query.filter, limit=limit, exclude=exclude)
-            if len(exclude) < _MAX_EXCLUDED:  # those are all
-                return found
-            live = self._live(query.merchant, found)
-            if len(live) >= wanted or len(found) < limit or limit >= _DEEPEST:
-                return live[:wanted]
-            limit *= 4
+    def _understood(self, query: Query) -> Understood:
+        if query.text is None or query.words is Words.OFF or not query.text_share:
+            return Understood(query.text or "", NO_TERMS, {})
+        return understand_words(self.vectors, self.catalog, query.merchant, query.text)
 
-    def _live(self, merchant: str, found: list[Match]) -> list[Match]:
+    def _scope(self, query: Query) -> Scope:
+        exclude = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
+        return Scope(
+            query.merchant, query.filter, exclude if query.product_id is None else [*exclude, query.product_id]
+        )
+
+    def _least(self, query: Query) -> float:
+        if query.min_score is None:
+            return LEAST
+        return self.measure_scores(query.text_share) if query.min_score == AUTO else float(query.min_score)
+
+    def _best(self, query: Query, scope: Scope, lists: Iterable[Sequence[Match]]) -> list[Match]:
+        """As many as the page, and what else was asked for, needs; none that is deleted, whatever the index holds."""
+        best: list[Match] = []
+        for found in lists:
+            best += found if len(scope.exclude) < _MAX_EXCLUDED else self._live(query.merchant, found)
+            if len(best) >= _depth(query):
+                break
+        return best[: _depth(query)]
+
+    def _live(self, merchant: str, found: Sequence[Match]) -> list[Match]:
         records = self.catalog.products([ProductKey(merchant, match.product_id) for match in found])
         live = {record.product.key.product_id for record in records if not record.deleted}
         return [match for match in found if match.product_id in live]
 
-    def _vector(self, query: Query, watch: _Stopwatch) -> Vector:
-        """The query's place in the space: the weighted sum of what was given, of unit length."""
-        parts: list[tuple[float, Vector]] = []
-        if (picture := self._picture_vector(query, watch)) is not None:
-            parts.append((query.image_weight, picture))
-        if query.product_id is not None:
-            parts.append((query.image_weight, self._product_vector(ProductKey(query.merchant, query.product_id))))
-            watch.lap("search")
-        if query.text is not None:
-            parts.append((query.text_weight, self.embed_query.text(query.text, watch.lap)))
-        if not parts:
-            raise QueryMissing
-        if len(parts) == 1:
-            return parts[0][1]
-        return _unit(sum((weight * part for weight, part in parts), np.zeros_like(parts[0][1])), fallback=parts[0][1])
+    def _thinned(self, query: Query, ordered: list[Match]) -> tuple[list[Match], Mapping[str, tuple[str, ...]]]:
+        """Without near duplicates, and unlike each other, in the first of them."""
+        if query.collapse is None and not query.diversity:
+            return ordered, {}
+        window, rest = ordered[:WINDOW], ordered[WINDOW:]
+        vectors = self.vectors.vectors_by_content([match.content_hash for match in window])
+        suppressed: Mapping[str, tuple[str, ...]] = {}
+        if query.collapse is not None:
+            window, suppressed = without_duplicates(window, vectors, query.collapse)
+        return [*diversified(window, vectors, query.diversity), *rest], suppressed
 
-    def _picture_vector(self, query: Query, watch: _Stopwatch) -> Vector | None:
-        if query.image is not None:
-            return self.embed_query.picture(query.image, watch.lap)
-        if query.image_id is None:
+    def _facets(self, query: Query, scope: Scope, best: Sequence[Match]) -> Mapping[str, Facet] | None:
+        if not query.facets:
             return None
-        if not self.catalog.owns_image(query.merchant, query.image_id):  # vectors are shared, access is not
-            raise ImageNotFound(field="image.image_id")
-        return self.embed_query.stored_picture(query.image_id, watch.lap)
-
-    def _product_vector(self, key: ProductKey) -> Vector:
-        """The mean of a product's pictures."""
-        live_product(self.catalog, key, field="product_id")
-        vectors = list(self.vectors.vectors_of(key).values())
-        if not vectors:
-            raise ProductNotSearchable(field="product_id")
-        return _unit(np.mean(vectors, axis=0), fallback=vectors[0])
+        if query.facets_over is FacetsOver.MATCHES:
+            return facets_over_matches(best, query.facets, query.currency)
+        return facets_over_filter(self.vectors, scope, query.facets, query.currency)
 
 
-def _unit(vector: Vector, *, fallback: Vector) -> Vector:
-    """Scaled to length one; opposite parts may cancel to nothing, and then the first part speaks alone."""
-    length = float(np.linalg.norm(vector))
-    return (vector / length).astype(np.float32) if length > 1e-6 else fallback  # noqa: PLR2004 - float32 noise
+def _depth(query: Query) -> int:
+    """How many of the best products are needed."""
+    page = query.offset + query.limit
+    if query.sort is not Sort.RELEVANCE or (query.facets and query.facets_over is FacetsOver.MATCHES):
+        return RELEVANT
+    if query.collapse is not None:
+        page += WINDOW  # so many may be left out of it
+    if query.collapse is not None or query.diversity:
+        page = max(page, WINDOW)
+    return min(RELEVANT, max(page, VOTERS if query.predict_category else 0))
+
+
+def _lists(query: Query, find: FindProducts, terms: Terms, least: float) -> Iterator[list[Found]]:
+    if query.words is Words.ONLY:
+        return find.by_both(terms, query.text_share, looks=False)
+    if terms.weights:
+        return find.by_both(terms, query.text_share)
+    return find.by_looks(_depth(query), least)
+
+
+def _admitted(found: Sequence[Found], terms: Terms, least: float) -> list[Match]:
+    """Those that score enough, and those that have every word of the search: a code or a brand needs no likeness."""
+    if least <= LEAST:
+        return [item.match for item in found]
+    return [item.match for item in found if item.match.score >= least or (item.coverage and _has_all(item, terms))]
+
+
+def _has_all(item: Found, terms: Terms) -> bool:
+    return not terms.unknown and payload_words(item.match.payload).issuperset(terms)

@@ -115,29 +115,6 @@ def test_ingest_starts_a_server_for_the_moment_where_none_runs(installation: Ins
     assert not [pid for pid in _pids(installation) if _alive(pid)]
 
 
-def test_reindex_changes_the_encoder_and_finds_everything_again(installation: Installation, tmp_path: Path) -> None:
-    from tests.fakes.tiny_clip import save_tiny_clip
-
-    installation.start()
-    refused = shelfsight(installation, "reindex", "--model", "packaged")
-    assert refused.returncode == 78
-    assert "data_directory_in_use" in refused.stderr
-    photo = pictures.jpeg(seed=3)
-    installation.put("r1", photo)
-    installation.wait_until(installation.settled)
-    before = installation.get("/v1/status")["model"]["fingerprint"]
-    installation.stop()
-    other = save_tiny_clip(tmp_path / "other", seed=5)
-    done = shelfsight(installation, "reindex", "--model", str(other))
-    assert done.returncode == 0, done.stderr
-    assert "1 products are due" in done.stdout
-    installation.environment["SHELFSIGHT_MODEL"] = "auto"  # the index remembers
-    installation.start()
-    installation.wait_until(installation.settled)
-    assert installation.get("/v1/status")["model"]["fingerprint"] != before
-    assert installation.search(photo)[0]["product_id"] == "r1"
-
-
 def _pids(installation: Installation) -> list[int]:
     return [pid for pid in installation.pids().values() if pid]
 

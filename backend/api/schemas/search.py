@@ -12,6 +12,7 @@ from backend.domain.payload import Payload
 from backend.domain.product_facts import product_id_of
 from backend.domain.query import Match, Query, Results
 from backend.errors import InvalidField, QueryMissing
+from backend.ports import Space
 from backend.settings import LimitSettings
 
 MAX_LIMIT = 100  # a page a person looks at
@@ -143,16 +144,28 @@ class MatchView(BaseModel):
         )
 
 
+class EncoderView(BaseModel):
+    """The encoder an answer was found by. Scores of different fingerprints do not compare."""
+
+    name: str
+    fingerprint: str
+
+
 class ResultsView(BaseModel):
-    """A page of matches, best first, and where the time went."""
+    """A page of matches, best first, by which encoder, and where the time went."""
 
     matches: list[MatchView]
+    model: EncoderView
     took_ms: dict[str, float]
 
     @classmethod
-    def of(cls, results: Results) -> Self:
-        """From the domain's results."""
-        return cls(matches=[MatchView.of(match) for match in results.matches], took_ms=results.took_ms)
+    def of(cls, results: Results, space: Space) -> Self:
+        """From the domain's results; `space`: of the index that was searched."""
+        return cls(
+            matches=[MatchView.of(match) for match in results.matches],
+            model=EncoderView(name=space.model, fingerprint=space.fingerprint),
+            took_ms=results.took_ms,
+        )
 
 
 def facts_out(payload: Payload) -> ProductFacts:
