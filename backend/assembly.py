@@ -53,6 +53,7 @@ from backend.usecases.search_products import SearchProducts
 from backend.usecases.served_index import ServedIndex
 from backend.usecases.services import Services
 from backend.usecases.shared_vectors import SharedVectors
+from backend.usecases.snapshot_index import SnapshotIndex
 from backend.usecases.solitude import Solitude
 from backend.usecases.sweep import Sweep
 from backend.usecases.understand_rows import UnderstandRows
@@ -219,6 +220,7 @@ def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callabl
             parts.model_reason,
         ),
         read_index=ReadIndex(parts.indexes, parts.served, parts.clock),
+        snapshot_index=SnapshotIndex(parts.served, settings.snapshots),
         sweep=Sweep(parts.ledger, parts.jobs, parts.doorbell, parts.vectors),
         purge=_purge(settings, parts),
         hand_back=lambda: _hand_back(crews.values()),

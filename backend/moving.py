@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
-SNAPSHOTS = "snapshots"
-"""Where a running server lays copies of its index, in the data directory."""
-
 UNFINISHED = "restoring.json"
 """Stands in a data directory from the first thing a restore puts there to the last."""
 
@@ -82,7 +79,7 @@ def take_snapshot(settings: Settings, name: str, number: int, folder: Path) -> I
     """Fetch the copy a running server has laid in the data directory."""
     from backend.vectors.snapshots import described, place_folder
 
-    laid = settings.data_dir / SNAPSHOTS / name
+    laid = settings.snapshots / name
     shutil.rmtree(folder, ignore_errors=True)
     place_folder(laid, folder)
     shutil.rmtree(laid, ignore_errors=True)

@@ -338,6 +338,11 @@ class Settings(BaseSettings):
         """Whether the index lives in this process (so exactly one process may serve and work)."""
         return self.stores.qdrant_url is None
 
+    @property
+    def snapshots(self) -> Path:
+        """Where a running server lays a copy of its index for a backup to fetch."""
+        return self.data_dir / "snapshots"
+
     def platform_key(self) -> str | None:
         """The platform key from the environment or its file; None when there is none. Raises `Misconfigured`."""
         server = self.server

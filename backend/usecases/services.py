@@ -19,6 +19,7 @@ from backend.usecases.read_product import ReadImage, ReadProduct
 from backend.usecases.read_status import ReadStatus
 from backend.usecases.reconcile_products import ReconcileProducts
 from backend.usecases.search_products import SearchProducts
+from backend.usecases.snapshot_index import SnapshotIndex
 from backend.usecases.sweep import Sweep
 from backend.usecases.upload_product import UploadProduct
 from backend.usecases.watch_job import WatchJob
@@ -51,6 +52,7 @@ class Services:
     cancel_job: CancelJob
     read_status: ReadStatus
     read_index: ReadIndex
+    snapshot_index: SnapshotIndex
     sweep: Sweep
     purge: Purge
     hand_back: Callable[[], None]
