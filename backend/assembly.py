@@ -39,6 +39,7 @@ from backend.usecases.fetch_pictures import FetchPictures, FetchRules
 from backend.usecases.import_products import ImportProducts
 from backend.usecases.keep_pictures import KeepPictures
 from backend.usecases.keep_receipts import KeepReceipts
+from backend.usecases.measure_scores import MeasureScores
 from backend.usecases.open_import import OpenImport
 from backend.usecases.patch_product import PatchProduct
 from backend.usecases.purge import Purge
@@ -202,6 +203,7 @@ def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callabl
             parts.catalog,
             EmbedQuery(parts.blobs, parts.reader, parts.embedder, standing.query_vectors),
             parts.vectors,
+            MeasureScores(parts.vectors, parts.embedder, parts.clock),
         ),
         read_job=standing.read_job,
         watch_job=WatchJob(standing.read_job),

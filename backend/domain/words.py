@@ -5,8 +5,9 @@ no list of stop words, which would need one language a shop: the index weighs ra
 next to nothing, and `spelling` joins `dress` and `dresses`.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from backend.domain.product import Product
@@ -20,6 +21,10 @@ MAX_WORD = 40
 """Longer runs are no words (addresses, encoded data); their beginning is kept."""
 
 
+_TEXTS = ("product_id", "title", "brand", "category")
+_PART = re.compile(r"[^\W_]+")  # letters and digits, as str.isalnum takes them
+
+
 class WordField(StrEnum):
     """The two texts of a product in an index."""
 
@@ -29,13 +34,18 @@ class WordField(StrEnum):
 
 def words_of(text: str) -> list[str]:
     """The words in order, and for those joined by a sign (`AB-12`, `t-shirt`) their join (`ab12`, `tshirt`) too."""
-    found: list[str] = []
-    for run in _folded(text).split():
-        parts = [part[:MAX_WORD] for part in _split(run)]
-        found += parts
-        if len(parts) > 1:
-            found.append("".join(parts)[:MAX_WORD])
-    return found
+    return [word for parts in parts_of(text) for word in run_words(parts)]
+
+
+def run_words(parts: Sequence[str]) -> list[str]:
+    """The parts of one run, and their join when there are several."""
+    return [*parts, "".join(parts)[:MAX_WORD]] if len(parts) > 1 else [*parts]
+
+
+def parts_of(text: str) -> list[list[str]]:
+    """The words of each run of characters without a space: `T-shirt red` -> `t`, `shirt` and `red`."""
+    split = ([part[:MAX_WORD] for part in _PART.findall(run)] for run in _folded(text).split())
+    return [parts for parts in split if parts]
 
 
 def pieces_of(words: Iterable[str]) -> list[str]:
@@ -45,9 +55,20 @@ def pieces_of(words: Iterable[str]) -> list[str]:
 
 def product_words(product: Product) -> list[str]:
     """What a product is found by: its id, title, brand, category, and the texts of its attributes (codes, colours)."""
-    texts = [product.key.product_id, product.title, product.brand, *product.category.split("/")]
-    for value in product.attributes.values():
-        texts += value if isinstance(value, tuple) else [value] if isinstance(value, str) else []
+    return _words_in(product.key.product_id, product.title, product.brand, product.category, product.attributes)
+
+
+def payload_words(payload: Mapping[str, object]) -> set[str]:
+    """The same of the facts a match carries."""
+    attributes = payload.get("attributes")
+    product_id, title, brand, category = (str(payload.get(name) or "") for name in _TEXTS)
+    return {*_words_in(product_id, title, brand, category, attributes if isinstance(attributes, Mapping) else {})}
+
+
+def _words_in(product_id: str, title: str, brand: str, category: str, attributes: Mapping[str, object]) -> list[str]:
+    texts = [product_id, title, brand, *category.split("/")]
+    for value in attributes.values():
+        texts += value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
     return [word for text in texts for word in words_of(text)]
 
 
@@ -56,21 +77,11 @@ def _folded(text: str) -> str:
 
     Signs go first: NFKD would make letters of some, and `Acme™` would be the word `acmetm`.
     """
+    if text.isascii():
+        return text.lower()  # the same, without a look at each character
     said = "".join(" " if unicodedata.category(char) == "So" else char for char in text)
     apart = unicodedata.normalize("NFKD", said).casefold()
     return "".join(char for char in apart if not unicodedata.combining(char))
-
-
-def _split(run: str) -> Iterator[str]:
-    part = ""
-    for char in run:
-        if char.isalnum():
-            part += char
-        elif part:
-            yield part
-            part = ""
-    if part:
-        yield part
 
 
 def _pieces(word: str) -> Iterator[str]:

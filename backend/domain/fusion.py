@@ -1,0 +1,77 @@
+"""Products found by what they look like and products found by their words, in one order.
+
+The engines can fuse too, but what they fuse is points, before products are grouped: a product of many pictures would
+take many places of a list and push others off its end. Here both sides are products, each with both scores, so that a
+product's place depends on nothing but what it is and what was found beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from backend.domain.query import Match
+
+WORDS_SHARE = 0.7
+"""How much of a place is decided by words in a search by words alone; the rest by the picture. Of 0.4 to 0.7 the least
+with which each code and brand comes first and no class word loses (docs/search.md has the table)."""
+
+UNKNOWN_WEIGHT = 10.0
+"""What a word weighs that no product has: about as much as one that a single product of 30,000 has (BM25's idf)."""
+
+DEPTHS = (50, 250, 1_000)
+"""Products that are taken from each side. The first answers for two pages; all of the last are a search's limit."""
+
+
+class Found(NamedTuple):
+    """A product with both scores. `coverage`: how much of the words' weight it has, 0 to about 1."""
+
+    match: Match
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The words a search is for, and what each weighs: the best any product scores for it alone.
+
+    `unknown`: how many words beside these nobody's product has.
+    """
+
+    weights: Mapping[str, float]
+    unknown: int = 0
+
+    @property
+    def whole(self) -> float:
+        """What a product scores that has every word."""
+        return sum(self.weights.values()) + self.unknown * UNKNOWN_WEIGHT
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+
+def fused(found: Sequence[Found], text_share: float) -> list[Found]:
+    """Best first, ties by product id: a weighted sum of the cosine, between the least and the greatest of these, and of
+    how much of the words a product has.
+
+    Ranks alone (RRF, Cormack et al. 2009) would not do: hundreds of products tie in BM25 when a word is a class or a
+    brand, and where they stand among each other would count for as much as whether they have the word at all.
+    """
+    if not found:
+        return []
+    cosines = [item.match.score for item in found]
+    least, span = min(cosines), max(cosines) - min(cosines)
+    words = WORDS_SHARE * text_share
+
+    def place(item: Found) -> tuple[float, str]:
+        looks = (item.match.score - least) / span if span else 0.0
+        return -((1.0 - words) * looks + words * item.coverage), item.match.product_id
+
+    return sorted(found, key=place)
+
+
+def appended(tiers: Iterable[Sequence[Found]]) -> Iterator[list[Found]]:
+    """Of each deeper list what the shallower ones had not, so that a deeper page begins with the shallower ones."""
+    seen: set[str] = set()
+    for tier in tiers:
+        fresh = [item for item in tier if item.match.product_id not in seen]
+        seen.update(item.match.product_id for item in fresh)
+        yield fresh

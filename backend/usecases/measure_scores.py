@@ -1,0 +1,92 @@
+"""The least score of a match, measured on a sample of the index and measured again as the index grows."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from backend.domain.least_score import Drawn, least_score
+from backend.domain.picture import Vectors
+from backend.ports import Clock, Embedder, Point, VectorStore
+
+PICTURES = 512
+"""Drawn at random: 130,000 pairs, whose quantile moves by less than 0.01 from one draw to the next."""
+TITLES = 64
+"""Titles embedded for searches by words: 30,000 pairs, and a second at most with the slowest model."""
+FRESH = timedelta(hours=1)
+GROWN = 1.5
+"""Measured again when there are so many times the pictures there were, or that part of them."""
+STEPS = 20
+"""Mixtures of words and picture are measured in steps of a twentieth."""
+
+
+@dataclass
+class _Measured:
+    """A sample, and what was measured on it so far: text share in `STEPS` -> least score."""
+
+    at: datetime
+    points: int
+    drawn: Sequence[Point]
+    pictures: Drawn
+    titles: Drawn | None
+    scores: dict[int, float]
+
+
+class MeasureScores:
+    """One measurement for all merchants of an index: chance is the model's, not the shop's. Thread-safe."""
+
+    def __init__(self, vectors: VectorStore, embedder: Embedder, clock: Clock) -> None:
+        self._vectors = vectors
+        self._embedder = embedder
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._measured: _Measured | None = None
+
+    def __call__(self, text_share: float) -> float:
+        """The least cosine of a match for a search that is so much words (0 to 1). Raises `Unavailable`.
+
+        The first search that asks waits for the measurement, and one an hour does; beside it the others go on with what
+        was measured before.
+        """
+        step = round(text_share * STEPS)
+        known = self._measured
+        if known is not None and step in known.scores and (not self._stale(known) or self._lock.locked()):
+            return known.scores[step]
+        with self._lock:
+            known = self._measured
+            if known is None or self._stale(known):
+                known = self._measured = self._sample()
+            if step not in known.scores:
+                known.scores[step] = self._measure(known, step / STEPS)
+            return known.scores[step]
+
+    def _stale(self, known: _Measured) -> bool:
+        points = self._vectors.count()
+        return self._clock() - known.at > FRESH or not known.points / GROWN <= points <= known.points * GROWN
+
+    def _sample(self) -> _Measured:
+        drawn = self._vectors.sample(PICTURES)
+        vectors: Vectors = np.array([point.vector for point in drawn], np.float32).reshape(len(drawn), -1)
+        pictures = Drawn(vectors, [_product(point) for point in drawn], [_category(point) for point in drawn])
+        return _Measured(self._clock(), self._vectors.count(), drawn, pictures, None, {})
+
+    def _measure(self, known: _Measured, text_share: float) -> float:
+        if text_share > 0.0 and known.titles is None:
+            known.titles = self._titles(known.drawn)
+        return least_score(known.pictures, known.titles or known.pictures, text_share)
+
+    def _titles(self, drawn: Sequence[Point]) -> Drawn:
+        # From the sample's end: its first pictures are what titles are mixed with, and those should be others'.
+        titled = [point for point in reversed(drawn) if point.payload.get("title")][:TITLES]
+        vectors = self._embedder.embed_texts([str(point.payload["title"]) for point in titled])
+        return Drawn(vectors, [_product(point) for point in titled], [_category(point) for point in titled])
+
+
+def _product(point: Point) -> str:
+    return f"{point.payload.get('merchant')}\x1f{point.payload.get('product_id')}"
+
+
+def _category(point: Point) -> str:
+    return str(point.payload.get("category") or "")
