@@ -1,0 +1,185 @@
+"""Words that find what they say: codes, brands and titles beside pictures, slips put right, pages without gaps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.domain.filters import AnyOf, Filter
+from backend.domain.fusion import DEPTHS
+from backend.domain.job import JobKind
+from backend.domain.payload import NOT_LEADING, leading_payload, picture_payload, point_id, product_payload
+from backend.domain.picture import Vector
+from backend.domain.product import Product
+from backend.domain.query import Query, Results, WordMatch, Words
+from backend.domain.work import Change
+from backend.ports import Point
+from backend.usecases.understand_words import MAX_TERMS, understand_words
+from tests import pictures
+from tests.factories import content_hash, picture, product
+from tests.fakes.embedder import COLOURS
+from tests.house import House
+
+
+def put(house: House, of: Product, *colours: str) -> None:
+    """A product of these colours in the index and the catalog, one picture each."""
+    house.catalog.accept([Change(of.key, of, (picture(of.key.product_id),))], JobKind.UPLOAD)
+    vectors = [house.embedder.embed_texts([colour])[0] for colour in colours]
+    house.vectors.upsert(points(of, vectors))
+
+
+def points(of: Product, vectors: Sequence[Vector]) -> list[Point]:
+    facts = product_payload(of, 1)
+    made = []
+    for number, vector in enumerate(vectors):
+        image = content_hash(f"{of.key.product_id}/{number}")
+        own = NOT_LEADING if number else leading_payload(of)
+        made.append(Point(point_id(of.key, image), vector, facts | picture_payload(image) | own))
+    return made
+
+
+def plain(product_id: str, title: str, **facts: Any) -> Product:
+    return product(product_id, title=title, **{"brand": "", "category": "", "attributes": {}, **facts})
+
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    house = House()
+    put(house, plain("P-1", "Red mug", brand="Velmora"), "red")
+    put(house, plain("P-2", "Red teapot"), "red", "red", "red", "red", "red", "red")
+    put(house, plain("P-3", "Blue mug", attributes={"code": "AB-1207"}), "blue")
+    put(house, plain("P-4", "Green lamp", attributes={"code": "AB-1208"}), "green")
+    put(house, plain("P-5", "Mug", brand="Nordhusk"), "yellow")
+    return house
+
+
+def search(house: House, text: str | None = None, **query: Any) -> Results:
+    return house.services.search_products(Query("shop", text=text, **query))
+
+
+def ids(results: Results) -> list[str]:
+    return [match.product_id for match in results.matches]
+
+
+@pytest.mark.parametrize("code", ["AB-1207", "ab1207", "ab 1207", "P-3", "p3"])
+def test_a_code_finds_its_product_first(house: House, code: str) -> None:
+    assert ids(search(house, code))[0] == "P-3"
+
+
+def test_a_brand_finds_its_products_first(house: House) -> None:
+    assert ids(search(house, "nordhusk"))[0] == "P-5"
+
+
+def test_of_products_with_the_word_the_one_that_looks_like_the_rest_is_first(house: House) -> None:
+    assert ids(search(house, "blue mug"))[:3] == ["P-3", "P-1", "P-5"]
+
+
+def test_a_product_of_many_pictures_has_one_place(house: House) -> None:
+    found = ids(search(house, "red"))
+    assert sorted(found) == ["P-1", "P-2", "P-3", "P-4", "P-5"]
+    assert set(found[:2]) == {"P-1", "P-2"}
+
+
+def test_a_score_is_a_cosine_whoever_was_found_by_its_words(house: House) -> None:
+    results = search(house, "blue mug")
+    vector = house.embedder.embed_texts(["blue mug"])[0]
+    for match in results.matches:
+        pictures = house.vectors.vectors_of(product(match.product_id).key).values()
+        assert match.score == pytest.approx(max(float(vector @ picture) for picture in pictures), abs=1e-5)
+
+
+def test_words_may_be_left_to_the_pictures(house: House) -> None:
+    assert ids(search(house, "red nordhusk", words=Words.OFF))[0] in {"P-1", "P-2"}
+    assert ids(search(house, "red nordhusk"))[0] == "P-5"
+
+
+def test_or_nothing_but_products_with_the_words_be_found(house: House) -> None:
+    assert ids(search(house, "mug", words=Words.ONLY)) == sorted(
+        ["P-1", "P-3", "P-5"], key=ids(search(house, "mug")).index
+    )
+    assert ids(search(house, "guitar", words=Words.ONLY)) == []
+
+
+def test_filters_hold_for_what_words_find(house: House) -> None:
+    wanted = Filter(must_not=(AnyOf("product_id", ("P-3",)),))
+    assert "P-3" not in ids(search(house, "ab-1207", filter=wanted))
+    assert "P-3" not in ids(search(house, "ab-1207", filter=wanted, words=Words.ONLY))
+
+
+def test_with_a_picture_words_have_their_share(house: House) -> None:
+    blue = pictures.encode(Image.new("RGB", (64, 64), COLOURS["blue"]), "PNG")
+    assert ids(search(house, "teapot", image=blue, image_weight=0.9, text_weight=0.1))[0] == "P-3"
+    assert ids(search(house, "teapot", image=blue, image_weight=0.1, text_weight=0.9))[0] == "P-2"
+    assert ids(search(house, "teapot", image=blue, image_weight=1.0, text_weight=0.0))[0] == "P-3"
+
+
+# --- slips ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slip", "meant"), [("taepot", "teapot"), ("velmroa", "velmora"), ("teapots", "teapot")])
+def test_a_slip_is_put_right_and_the_answer_says_so(house: House, slip: str, meant: str) -> None:
+    results = search(house, slip)
+    assert results.corrected == {slip: meant}
+    assert ids(results)[0] == ids(search(house, meant))[0]
+
+
+def test_the_model_reads_the_words_that_were_meant(house: House) -> None:
+    understood = understand_words(house.vectors, house.catalog, "shop", "Grean LAMP")
+    assert (understood.text, understood.corrected) == ("green lamp", {"grean": "green"})
+    assert understand_words(house.vectors, house.catalog, "shop", "Green LAMP").text == "Green LAMP"
+
+
+@pytest.mark.parametrize("text", ["ab1209", "AB-1209", "mu", "nothing like it", "🎉", "ta"])
+def test_a_code_a_short_word_and_one_like_no_other_are_left_alone(house: House, text: str) -> None:
+    results = search(house, text)
+    assert results.corrected == {}
+    assert len(results.matches) == 5
+
+
+def test_a_word_that_is_right_stays_right_under_a_filter_that_leaves_none_with_it(house: House) -> None:
+    wanted = Filter((AnyOf("brand", ("Velmora",)),))
+    assert search(house, "lamp", filter=wanted).corrected == {}
+
+
+def test_a_text_of_any_length_asks_a_few_questions(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    worded = house.vectors.worded
+
+    def counted(*arguments: Any, **named: Any) -> list[WordMatch]:
+        asked.append(arguments)
+        return worded(*arguments, **named)
+
+    monkeypatch.setattr(house.vectors, "worded", counted)
+    understand_words(house.vectors, house.catalog, "shop", " ".join(f"word{number}-x" for number in range(400)))
+    assert len(asked) <= MAX_TERMS + 4
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crowd() -> House:
+    """2,600 products in which many have the same words and many look alike."""
+    house = House()
+    random = np.random.default_rng(6)
+    vectors = random.standard_normal((2600, 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    made: list[Point] = []
+    for number in random.permutation(2600).tolist():
+        title = f"{('red', 'blue', 'green')[number % 3]} {('mug', 'lamp')[number % 2]}"
+        made += points(plain(f"p{number:04}", title), [vectors[number].astype(np.float32)])
+    house.vectors.upsert(made)
+    return house
+
+
+@pytest.mark.parametrize("query", [{}, {"words": Words.ONLY}, {"words": Words.OFF}], ids=str)
+def test_pages_to_a_thousand_neither_repeat_nor_skip(crowd: House, query: dict[str, Any]) -> None:
+    whole = ids(search(crowd, "red mug", limit=1000, **query))
+    assert len(whole) == len(set(whole)) == 1000
+    for limit in (10, 24, 100):
+        starts = [0, limit, DEPTHS[0] - limit // 2, DEPTHS[1] - limit // 2, 1000 - limit]
+        for offset in starts:
+            page = ids(search(crowd, "red mug", limit=limit, offset=offset, **query))
+            assert page == whole[offset : offset + limit], (limit, offset)
