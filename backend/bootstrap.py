@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backend.assembly import Assembly, Parts, assemble, embed_pictures
 from backend.domain.generation import Generation
 from backend.errors import Misconfigured
-from backend.keeping import open_kept
+from backend.keeping import open_kept, refuse_unfinished
 from backend.opening import Truth, now, open_catalog, open_generation, open_serving, places_of
 from backend.ports import Indexes, Ledger
 from backend.settings import Settings
@@ -47,6 +47,7 @@ def build(settings: Settings) -> Built:
 
     Raises `Misconfigured` (a person has to act) or `Unavailable` (a part is down).
     """
+    refuse_unfinished(settings)
     truth = open_catalog(settings)
     if settings.embedded:  # alone: whoever held the workers back for a switch is gone
         truth.indexes.let_go()

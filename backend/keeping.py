@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.errors import Misconfigured
@@ -55,6 +56,19 @@ def examine_blobs(settings: Settings) -> str:
         bucket.check()
         bucket.check_writing()
     return f"{url} answers and can be written"
+
+
+def unfinished_marker(settings: Settings) -> Path:
+    """Stands in a data directory from the first thing a restore puts there to the last."""
+    return settings.data_dir / "restoring"
+
+
+def refuse_unfinished(settings: Settings) -> None:
+    """Raise `Misconfigured` where a restore did not come to its end."""
+    if unfinished_marker(settings).exists():
+        raise Misconfigured(
+            f"a restore into {settings.data_dir} did not come to its end: run `shelfsight restore FOLDER` once more"
+        )
 
 
 def _bucket(settings: Settings, url: str) -> "Bucket":

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.domain.backup import Backup, IndexCopy, IndexKind
-from backend.errors import Misconfigured
-from backend.keeping import open_kept
+from backend.errors import BackupUnusable, Misconfigured
+from backend.keeping import open_kept, unfinished_marker
 from backend.opening import catalog_url, now, open_catalog, places_of, serving_number
 from backend.settings import Settings
 from backend.usecases.back_up import BackUp, Snapshot
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from backend.ports import BlobStore, ImportFiles
 
 Tell = Callable[[str], None]
-
-UNFINISHED = "restoring.json"
-"""Stands in a data directory from the first thing a restore puts there to the last."""
 
 
 def make_backup(settings: Settings, folder: Path, copy_index: Callable[[Path], IndexCopy], tell: Tell) -> Backup:
@@ -93,17 +90,21 @@ def restore_backup(settings: Settings, folder: Path, tell: Tell, *, accept_damag
     Raises `BackupUnusable`, `Misconfigured` or `Unavailable`. What is there then is no installation, and says so.
     """
     archive = _archive(folder)
-    backup = archive.backup()
-    again = (settings.data_dir / UNFINISHED).exists()
-    if backup is not None:
+    with archive.held():
+        backup = archive.backup()
+        if backup is None:
+            raise BackupUnusable(f"there is no whole backup in {folder}: its making was not finished")
         _refuse_other_kind(settings, backup.index)
+        marker = unfinished_marker(settings)
+        again = marker.exists()
         if not again:
             _refuse_occupied(settings, backup.index.number)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    (settings.data_dir / UNFINISHED).write_text(f'{{"from": "{folder}"}}', "utf-8")
-    kept = open_kept(settings)
-    try:
-        with archive.held():
+        tell("checking the backup")
+        snapshot = archive.check(backup)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        kept = open_kept(settings)
+        try:
             restored = RestoreBackup(
                 archive,
                 _layout,
@@ -115,19 +116,11 @@ def restore_backup(settings: Settings, folder: Path, tell: Tell, *, accept_damag
                 kept.blobs,
                 kept.files,
                 tell,
-            )(accept_damage=accept_damage)
-    finally:
-        kept.close()
-    (settings.data_dir / UNFINISHED).unlink()
+            )(backup, snapshot, accept_damage=accept_damage)
+        finally:
+            kept.close()
+        marker.unlink()
     return restored
-
-
-def refuse_unfinished(settings: Settings) -> None:
-    """Raise `Misconfigured` where a restore did not come to its end."""
-    if (settings.data_dir / UNFINISHED).exists():
-        raise Misconfigured(
-            f"a restore into {settings.data_dir} did not come to its end: run `shelfsight restore FOLDER` once more"
-        )
 
 
 def _archive(folder: Path) -> "BackupFolder":

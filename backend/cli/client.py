@@ -61,6 +61,10 @@ class Api:
         """POST JSON."""
         return self._json(self._http.post(path, json=body))
 
+    def snapshot_index(self) -> Any:
+        """Have the index copied; a large one on a slow disk takes minutes."""
+        return self._json(self._http.post("/v1/index/snapshots", timeout=_FILE_SECONDS))
+
     def search(self, wanted: dict[str, Any], picture: Path | None) -> Any:
         """A search, with a picture file or without."""
         if picture is None:

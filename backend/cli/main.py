@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.cli import model as model_commands
+from backend.cli.backup import backup, restore
 from backend.cli.told import told
 from backend.domain.importing import ImportMode
 from backend.errors import Misconfigured
@@ -16,6 +17,8 @@ from backend.settings import load_settings
 
 app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(model_commands.app, name="model")
+app.command()(backup)
+app.command()(restore)
 console = Console()
 
 Url = Annotated[str | None, typer.Option(help="Address of a running server; without it the one of the data directory.")]

@@ -43,16 +43,13 @@ class RestoreBackup:
     files: ImportFiles
     tell: Callable[[str], None] = lambda _: None
 
-    def __call__(self, *, accept_damage: bool = False) -> Restored:
-        """`accept_damage`: go on without pictures whose bytes were damaged in the backup.
+    def __call__(self, backup: Backup, folder: Path, *, accept_damage: bool = False) -> Restored:
+        """`folder`: the backup's snapshot, which was checked. `accept_damage`: go on without pictures whose bytes were
+        damaged in the backup.
 
-        Raises `BackupUnusable` when there is no whole backup, or a part of it is not what it was when it was made.
+        Raises `BackupUnusable` when a part of it is not what it was when it was made.
         """
-        backup = self.archive.backup()
-        if backup is None:
-            raise BackupUnusable("there is no whole backup in this folder: its making was not finished")
-        self.tell(f"checking the backup of {backup.made_at:%Y-%m-%d %H:%M} UTC")
-        snapshot = self.layout(self.archive.check(backup))
+        snapshot = self.layout(folder)
         pictures, damaged = self._pictures(backup, accept_damage=accept_damage)
         kept_files = self.kept_files(snapshot.imports)
         for name in kept_files.names_before(EVER):

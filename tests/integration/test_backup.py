@@ -17,7 +17,7 @@ from backend.domain.work import Work
 from backend.errors import BackupUnusable, Misconfigured
 from backend.imaging.limits import PictureLimits
 from backend.imaging.reader import PillowReader
-from backend.keeping import open_kept
+from backend.keeping import open_kept, refuse_unfinished
 from backend.manifests.reader import FileReader
 from backend.settings import Settings
 from backend.usecases.keep_pictures import Upload
@@ -310,9 +310,9 @@ def test_a_restore_that_is_ended_is_no_installation_and_can_be_done_again(
         with pytest.raises(Stop):
             moving.restore_backup(there, backup, stop)
         with pytest.raises(Misconfigured, match="did not come to its end"):
-            moving.refuse_unfinished(there)
+            refuse_unfinished(there)
     moving.restore_backup(there, backup, silent)
-    moving.refuse_unfinished(there)
+    refuse_unfinished(there)
     with shop(there) as again:
         again.work()
         assert again.counts() == counts
@@ -325,7 +325,7 @@ def test_a_directory_that_holds_something_is_left_alone(here: Settings, backup: 
         before = it.counts()
         with pytest.raises(Misconfigured, match="holds catalog"):
             moving.restore_backup(here, backup, silent)
-        moving.refuse_unfinished(here)
+        refuse_unfinished(here)
         assert it.counts() == before
 
 
