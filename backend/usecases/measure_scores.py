@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from backend.domain.least_score import Drawn, least_score
-from backend.domain.picture import Vectors
+from backend.domain.picture import Vector, Vectors
 from backend.ports import Clock, Embedder, Point, VectorStore
 
 PICTURES = 512
@@ -68,9 +68,9 @@ class MeasureScores:
 
     def _sample(self) -> _Measured:
         drawn = self._vectors.sample(PICTURES)
-        vectors: Vectors = np.array([point.vector for point in drawn], np.float32).reshape(len(drawn), -1)
-        pictures = Drawn(vectors, [_product(point) for point in drawn], [_category(point) for point in drawn])
-        return _Measured(self._clock(), self._vectors.count(), drawn, pictures, None, {})
+        return _Measured(
+            self._clock(), self._vectors.count(), drawn, self._of(drawn, [it.vector for it in drawn]), None, {}
+        )
 
     def _measure(self, known: _Measured, text_share: float) -> float:
         if text_share > 0.0 and known.titles is None:
@@ -80,8 +80,12 @@ class MeasureScores:
     def _titles(self, drawn: Sequence[Point]) -> Drawn:
         # From the sample's end: its first pictures are what titles are mixed with, and those should be others'.
         titled = [point for point in reversed(drawn) if point.payload.get("title")][:TITLES]
-        vectors = self._embedder.embed_texts([str(point.payload["title"]) for point in titled])
-        return Drawn(vectors, [_product(point) for point in titled], [_category(point) for point in titled])
+        titles = [str(point.payload["title"]) for point in titled]
+        return self._of(titled, self._embedder.embed_texts(titles) if titles else [])
+
+    def _of(self, points: Sequence[Point], vectors: Sequence[Vector] | Vectors) -> Drawn:
+        stacked = np.array(vectors, np.float32).reshape(len(points), self._embedder.space.dimension)
+        return Drawn(stacked, [_product(point) for point in points], [_category(point) for point in points])
 
 
 def _product(point: Point) -> str:

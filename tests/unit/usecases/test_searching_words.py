@@ -1,6 +1,5 @@
 """Words that find what they say: codes, brands and titles beside pictures, slips put right, pages without gaps."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,58 +8,31 @@ from PIL import Image
 
 from backend.domain.filters import AnyOf, Filter
 from backend.domain.fusion import DEPTHS
-from backend.domain.job import JobKind
-from backend.domain.payload import NOT_LEADING, leading_payload, picture_payload, point_id, product_payload
-from backend.domain.picture import Vector
 from backend.domain.product import Product
-from backend.domain.query import Query, Results, WordMatch, Words
-from backend.domain.work import Change
+from backend.domain.query import WordMatch, Words
 from backend.ports import Point
 from backend.usecases.understand_words import MAX_TERMS, understand_words
 from tests import pictures
-from tests.factories import content_hash, picture, product
+from tests.factories import product
 from tests.fakes.embedder import COLOURS
 from tests.house import House
+from tests.unit.usecases.shelves import ids, plain, points, put, search
 
 
-def put(house: House, of: Product, *colours: str) -> None:
-    """A product of these colours in the index and the catalog, one picture each."""
-    house.catalog.accept([Change(of.key, of, (picture(of.key.product_id),))], JobKind.UPLOAD)
-    vectors = [house.embedder.embed_texts([colour])[0] for colour in colours]
-    house.vectors.upsert(points(of, vectors))
-
-
-def points(of: Product, vectors: Sequence[Vector]) -> list[Point]:
-    facts = product_payload(of, 1)
-    made = []
-    for number, vector in enumerate(vectors):
-        image = content_hash(f"{of.key.product_id}/{number}")
-        own = NOT_LEADING if number else leading_payload(of)
-        made.append(Point(point_id(of.key, image), vector, facts | picture_payload(image) | own))
-    return made
-
-
-def plain(product_id: str, title: str, **facts: Any) -> Product:
-    return product(product_id, title=title, **{"brand": "", "category": "", "attributes": {}, **facts})
+def shelve(house: House, of: Product, *colours: str) -> None:
+    """A product with one plain picture a colour."""
+    put(house, of, [house.embedder.embed_texts([colour])[0] for colour in colours])
 
 
 @pytest.fixture(scope="module")
 def house() -> House:
     house = House()
-    put(house, plain("P-1", "Red mug", brand="Velmora"), "red")
-    put(house, plain("P-2", "Red teapot"), "red", "red", "red", "red", "red", "red")
-    put(house, plain("P-3", "Blue mug", attributes={"code": "AB-1207"}), "blue")
-    put(house, plain("P-4", "Green lamp", attributes={"code": "AB-1208"}), "green")
-    put(house, plain("P-5", "Mug", brand="Nordhusk"), "yellow")
+    shelve(house, plain("P-1", "Red mug", brand="Velmora"), "red")
+    shelve(house, plain("P-2", "Red teapot"), "red", "red", "red", "red", "red", "red")
+    shelve(house, plain("P-3", "Blue mug", attributes={"code": "AB-1207"}), "blue")
+    shelve(house, plain("P-4", "Green lamp", attributes={"code": "AB-1208"}), "green")
+    shelve(house, plain("P-5", "Mug", brand="Nordhusk"), "yellow")
     return house
-
-
-def search(house: House, text: str | None = None, **query: Any) -> Results:
-    return house.services.search_products(Query("shop", text=text, **query))
-
-
-def ids(results: Results) -> list[str]:
-    return [match.product_id for match in results.matches]
 
 
 @pytest.mark.parametrize("code", ["AB-1207", "ab1207", "ab 1207", "P-3", "p3"])
