@@ -115,6 +115,7 @@ def load_embedder(settings: Settings, model: str, stored: Space | None) -> "tupl
         threads=settings.model_threads or None,
         exact=settings.precision == "float32",
         text_model=settings.text_model,
+        shared=settings.model_shared,
     )
 
 

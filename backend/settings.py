@@ -310,6 +310,10 @@ class Settings(BaseSettings):
         le=256,
         description="Threads of one forward pass on a CPU; 0 is 1 for the packaged encoder, every core for a CLIP.",
     )
+    model_shared: bool = Field(
+        False,
+        description="Processes of one machine map one copy of a CLIP's weights: less memory, searches twice as long.",
+    )
     precision: Literal["auto", "float32"] = Field(
         "auto",
         description="`auto` computes in half the bits where that is faster and the vectors stay the same (checked).",

@@ -121,11 +121,13 @@ def load(
     threads: int | None,
     exact: bool = False,
     text_model: str | None = None,
+    shared: bool = False,
     hub: Hub | None = None,
 ) -> Embedder:
     """Build the encoder of `Choice.model`. `cache_dir` is where encoders keep what they derive from their
     weights and measure; CLIP models themselves are kept in the hub's own cache. `exact`: in float32 whatever the
-    machine is best at. `text_model`: reads the texts in a CLIP's place. Raises `errors.ModelUnavailable`.
+    machine is best at. `text_model`: reads the texts in a CLIP's place. `shared`: processes of one machine
+    have a CLIP's weights in memory once. Raises `errors.ModelUnavailable`.
 
     The imports stand inside so that only the chosen encoder's libraries are paid for (torch and sentence-transformers
     take several seconds).
@@ -140,7 +142,7 @@ def load(
     (hub or Hub()).locate(model)  # before the import: a mistyped name should not cost seconds until it is refused
     from backend.embedding.clip import ClipEncoder  # noqa: PLC0415 - see the docstring
 
-    clip = ClipEncoder(model, device=device, threads=threads, exact=exact, cache_dir=cache_dir, hub=hub)
+    clip = ClipEncoder(model, device=device, threads=threads, exact=exact, cache_dir=cache_dir, shared=shared, hub=hub)
     if text_model is None:
         return clip
     from backend.embedding.text_tower import WithTextTower  # noqa: PLC0415 - see the docstring
@@ -157,6 +159,7 @@ def load_chosen(
     threads: int | None,
     exact: bool = False,
     text_model: str | None = None,
+    shared: bool = False,
     hub: Hub | None = None,
 ) -> tuple[Embedder, Choice]:
     """Choose, load and compare with the index: what a process does at its start.
@@ -168,7 +171,7 @@ def load_chosen(
     choice = choose(setting, stored, LocalProbes(hub))
     build = partial(load, cache_dir=cache_dir, device=device, threads=threads, exact=exact, hub=hub)
     try:
-        embedder = build(choice.model, text_model=text_model)
+        embedder = build(choice.model, text_model=text_model, shared=shared)
     except ModelUnavailable as err:
         if setting != AUTO or stored is not None or choice.model == PACKAGED:
             raise

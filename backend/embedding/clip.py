@@ -29,6 +29,7 @@ from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
 from backend.embedding.precision import CHECK_TEXTS, agrees, check_pictures, fast_dtype
 from backend.embedding.scaling import Scaling, scaling_of
+from backend.embedding.shared_weights import share_weights
 from backend.embedding.tuning import SIZES, machine_key, tuned_batch, usable_cores
 from backend.errors import ModelUnavailable
 from backend.ports import Space
@@ -53,7 +54,8 @@ class ClipEncoder:
 
     Computes in the device's fastest type as long as the vectors stay those of float32 (`precision`); `exact` is always
     float32. `batch` pictures go through the model at once; None measures which number is best here, once, and keeps it
-    in `cache_dir`. Callers in several threads share passes (`passes`).
+    in `cache_dir`. Callers in several threads share passes (`passes`). `shared`: on a CPU the weights are mapped from
+    `cache_dir`, for all processes that do so to have one copy; their layers cannot be fused then, which is slower.
 
     Raises `errors.ModelUnavailable` when there is no such model, it is incomplete or damaged, or it is none that puts
     pictures and texts into one space; and from the embed methods when the device gives up (no memory, say).
@@ -68,6 +70,7 @@ class ClipEncoder:
         exact: bool = False,
         batch: int | None = None,
         cache_dir: Path | None = None,
+        shared: bool = False,
         hub: Hub | None = None,
     ) -> None:
         keep_freed_memory()
@@ -79,8 +82,11 @@ class ClipEncoder:
             folder = loadable(located, fingerprint, cache_dir)
             self._towers = _Towers(load_clip(folder, self._device), self._device)
             dimension = self._checked_dimension(model)
+            shared = shared and self._device == "cpu" and cache_dir is not None
             if not exact:
-                self._towers = self._fastest(folder)
+                self._towers = self._fastest(folder, shared=shared)
+            if shared and cache_dir is not None:
+                self._towers.share(cache_dir / f"weights-{fingerprint}-{self._towers.way}.safetensors")
         except ModelUnavailable:
             raise
         except Exception as err:  # the loaders answer a damaged folder with any error there is
@@ -122,11 +128,11 @@ class ClipEncoder:
     def _none(self) -> Vectors:
         return np.zeros((0, self._space.dimension), np.float32)
 
-    def _fastest(self, folder: Path) -> "_Towers":
+    def _fastest(self, folder: Path, *, shared: bool) -> "_Towers":
         """The first of the faster ways that gives the vectors of float32, else float32 as it is."""
         exact = self._towers.check_vectors()
         towers = self._towers
-        for way in _ways(self._device):
+        for way in _ways(self._device, fused=not shared):
             if agrees(partial(towers.check_vectors_by, way), exact, f"CLIP in {way}"):
                 return towers
             towers = _Towers(load_clip(folder, self._device), self._device)  # the exact weights were given up for it
@@ -174,11 +180,11 @@ class _Way:
 _EXACT: Final = _Way(torch.float32, fused=False)
 
 
-def _ways(device: str) -> list[_Way]:
+def _ways(device: str, *, fused: bool) -> list[_Way]:
     """Those that may be faster than `_EXACT`, the fastest first."""
     dtype = fast_dtype(device)
-    fused = [_Way(dtype, fused=True)] if device == "cpu" else []
-    return [way for way in (*fused, _Way(dtype, fused=False)) if way != _EXACT]
+    first = [_Way(dtype, fused=True)] if fused and device == "cpu" else []
+    return [way for way in (*first, _Way(dtype, fused=False)) if way != _EXACT]
 
 
 class _Towers:
@@ -201,6 +207,10 @@ class _Towers:
         self._model.to(way.dtype)
         self.way = way
         return self.check_vectors()
+
+    def share(self, file: Path) -> None:
+        """From now on with the weights mapped from `file`."""
+        share_weights(self._model, file)
 
     def prepared(self, picture: Pixels) -> Pixels:
         """As `pictures` wants it: everything that can be done to a picture by itself."""

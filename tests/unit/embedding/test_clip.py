@@ -215,6 +215,26 @@ class TestPrecision:
         np.testing.assert_allclose(fused.embed_images(pictures()), encoder.embed_images(pictures()), atol=1e-5)
 
 
+class TestSharedWeights:
+    def test_they_give_the_same_vectors_in_half_the_bits(
+        self, clip_folder: Path, encoder: ClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
+        shared = load(str(clip_folder), device="cpu", exact=False, shared=True, cache_dir=tmp_path)
+        assert "bfloat16, " in shared.how
+        assert "fused" not in shared.how
+        assert np.einsum("nd,nd->n", shared.embed_texts(TEXTS), encoder.embed_texts(TEXTS)).min() > 0.995
+        [file] = tmp_path.glob("*.safetensors")
+        assert file.name == f"weights-{shared.space.fingerprint}-bfloat16.safetensors"
+
+    def test_float32_can_be_shared_too(self, clip_folder: Path, encoder: ClipEncoder, tmp_path: Path) -> None:
+        shared = load(str(clip_folder), device="cpu", shared=True, cache_dir=tmp_path)
+        np.testing.assert_array_equal(shared.embed_images(pictures()), encoder.embed_images(pictures()))
+        assert shared.space == encoder.space
+
+
 class TestTexts:
     @pytest.mark.parametrize("with_limit", [True, False])
     def test_a_long_one_is_cut_at_the_models_token_limit(self, copy: Path, *, with_limit: bool) -> None:
