@@ -1,7 +1,6 @@
 """Another encoder while everything goes on: a writer and a searcher run through the change, and the way back."""
 
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -50,7 +49,10 @@ def reindexing(installation: Installation, *arguments: str) -> "subprocess.Popen
 
 def reindexed(installation: Installation, *arguments: str, status: int = 0) -> str:
     process = reindexing(installation, *arguments)
-    told, _ = process.communicate(timeout=240)
+    try:
+        told, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
     assert process.returncode == status, told + installation.log.read_text()[-3000:]
     return told
 
@@ -199,15 +201,14 @@ def test_a_builder_that_is_killed_again_and_again_ends_with_a_whole_index(
     draw, seconds = random.Random(), 25.0
     with shop.open():
         for _ in range(5):
-            process = reindexing(installation, "--model", str(other_clip), "--even-if-worse")
-            begun = time.monotonic()
+            process, begun = reindexing(installation, "--model", str(other_clip), "--even-if-worse"), time.monotonic()
             try:
-                process.wait(draw.uniform(2.0, seconds))
+                process.communicate(timeout=draw.uniform(2.0, seconds))
                 seconds = max(time.monotonic() - begun, 4.0)  # it came to its end: kill sooner
                 reindexed(installation, "--rollback")
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait(10)
+                process.kill()
+                process.communicate()
         reindexed(installation, "--model", str(other_clip), "--even-if-worse")
     assert shop.problems == []
     assert shop.lost() == []
