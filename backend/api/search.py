@@ -5,7 +5,8 @@ from flask_openapi import APIBlueprint, Tag
 
 from backend.api import received, reference
 from backend.api.schemas.body import parse
-from backend.api.schemas.search import ResultsView, SearchBody, SearchParameters
+from backend.api.schemas.results import ResultsView, results_out
+from backend.api.schemas.search import SearchBody, SearchParameters
 from backend.errors import InvalidField
 from backend.settings import Settings
 from backend.usecases.services import Services
@@ -31,7 +32,7 @@ def blueprint(services: Services, settings: Settings) -> APIBlueprint:
     def answer(wanted: SearchBody, image: bytes | None = None) -> Response:
         query = wanted.query(g.merchant, image=image, limits=settings.limits, default_currency=settings.currency)
         verb = services.search_products  # once: another index may come to serve meanwhile
-        return jsonify(ResultsView.of(verb(query), verb.space).model_dump(mode="json"))
+        return jsonify(results_out(verb(query), query, verb.space))
 
     @routes.post(
         "",

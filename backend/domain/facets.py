@@ -1,12 +1,14 @@
 """How many products have a value: which facts can be counted, and how the counts are read and made."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from backend.domain.payload import Payload
 from backend.domain.product import ancestors_of
+from backend.domain.product_facts import ATTRIBUTE_PATTERN
 from backend.domain.query import Counted, PriceRange
 
 PRICE = "price"
@@ -28,6 +30,12 @@ _SKEWED = 20.0
 """When the dearest costs so many times the cheapest, ranges grow (10, 20, 50, 100): even ones would put nearly
 everything into the first."""
 _SERIES = ((1.0, 2.0, 5.0), (1.0, 5.0), (1.0,))
+
+
+def is_facet(name: str) -> bool:
+    """Whether products can be counted by this name."""
+    attribute = name.removeprefix(ATTRIBUTE)
+    return name in FIELDS or name == PRICE or (attribute != name and bool(re.fullmatch(ATTRIBUTE_PATTERN, attribute)))
 
 
 def terms_of(attribute: str, counted: Iterable[Counted]) -> list[Counted]:

@@ -11,9 +11,13 @@ def _filter(raw_filter: object) -> Callable[[], httpx.Request]:
     return lambda: search({"text": "dress", "filter": raw_filter})
 
 
+def _also(**fields: object) -> Callable[[], httpx.Request]:
+    return lambda: search({"text": "dress", **fields})
+
+
 SEARCHES = [
     Case("a search for nothing", lambda: search({}), 400, "query_missing"),
-    Case("a search by an unknown field", lambda: search({"words": "a"}), 400, "unknown_field", "words"),
+    Case("a search by an unknown field", lambda: search({"phrase": "a"}), 400, "unknown_field", "phrase"),
     Case("an unknown filter", _filter({"colour": "red"}), 400, "invalid_filter", "filter.colour"),
     Case("a filter on another merchant", _filter({"merchant": "other"}), 400, "invalid_filter", "filter.merchant"),
     Case("a filter that is a list", lambda: search({"text": "a", "filter": []}), 400, "invalid_field", "filter"),
@@ -50,6 +54,35 @@ SEARCHES = [
         "invalid_field",
         "weights",
     ),
+    Case("words by an unknown name", _also(words="maybe"), 400, "invalid_field", "words"),
+    Case(
+        "words only, and no text",
+        lambda: search({"product_id": "known-1", "words": "only"}),
+        400,
+        "invalid_field",
+        "words",
+    ),
+    Case("an unknown order", _also(sort="cheapest"), 400, "invalid_field", "sort"),
+    Case("an unknown order in the address", get("/v1/search?q=a&sort=price"), 400, "invalid_field", "sort"),
+    Case("an unknown facet", _also(facets=["category", "colour"]), 400, "invalid_field", "facets.1"),
+    Case("a facet of an attribute without a name", _also(facets=["attributes."]), 400, "invalid_field", "facets.0"),
+    Case("a facet that is no name", _also(facets=[5]), 400, "invalid_field", "facets.0"),
+    Case("an unknown facet in the address", get("/v1/search?q=a&facet=colour"), 400, "invalid_field", "facets.0"),
+    Case("eleven facets", _also(facets=[f"attributes.{n}" for n in range(11)]), 400, "invalid_field", "facets"),
+    Case("100,000 facets", _also(facets=["brand"] * 100_000), 400, "invalid_field", "facets"),
+    Case("facets over something", _also(facets=["brand"], facets_over="all"), 400, "invalid_field", "facets_over"),
+    Case("a least score above 1", _also(min_score=1.5), 400, "invalid_field", "min_score"),
+    Case("a least score in words", _also(min_score="high"), 400, "invalid_field", "min_score"),
+    Case("a least score of true", _also(min_score=True), 400, "invalid_field", "min_score"),
+    Case("a least score of NaN in the address", get("/v1/search?q=a&min_score=nan"), 400, "invalid_field", "min_score"),
+    Case(
+        "a least score of letters in the address", get("/v1/search?q=a&min_score=x"), 400, "invalid_field", "min_score"
+    ),
+    Case("near duplicates from 0", _also(collapse=0), 400, "invalid_field", "collapse"),
+    Case("near duplicates in words", _also(collapse="yes"), 400, "invalid_field", "collapse"),
+    Case("diversity above 1", _also(diversity=2), 400, "invalid_field", "diversity"),
+    Case("diversity of a price list", _also(diversity=0.5, sort="price_asc"), 400, "invalid_field", "diversity"),
+    Case("a category predicted perhaps", _also(predict_category="yes"), 400, "invalid_field", "predict_category"),
     Case("like an unknown product", lambda: search({"product_id": "nobody"}), 404, "product_not_found", "product_id"),
     Case("like an unknown picture", lambda: search({"image": {"image_id": "f" * 64}}), 404, "image_not_found"),
     Case("like a picture with a climbing id", lambda: search({"image": {"image_id": "../x"}}), 404, "image_not_found"),

@@ -1,25 +1,63 @@
-"""Searches as JSON or query string, and their results."""
+"""Searches as JSON or query string."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from backend.api.schemas.body import StrictBody
 from backend.api.schemas.filters import filter_of
-from backend.api.schemas.product import ProductFacts, image_url
 from backend.domain.base64_text import picture_bytes
-from backend.domain.payload import Payload
+from backend.domain.facets import MAX_FACETS, is_facet
 from backend.domain.product_facts import product_id_of
-from backend.domain.query import Match, Query, Results
+from backend.domain.query import AUTO, FacetsOver, Query, Sort, Words
+from backend.domain.ranking import DUPLICATE
 from backend.errors import InvalidField, QueryMissing
-from backend.ports import Space
 from backend.settings import LimitSettings
 
 MAX_LIMIT = 100  # a page a person looks at
 MAX_DEPTH = 1_000  # offset + limit: the engine fetches that many products for every page
 
+LEAST_COLLAPSE = 0.5  # below it nearly every product is nearly every other
+
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 Offset = Annotated[int, Field(ge=0, le=MAX_DEPTH - 1)]
+WordsName = Literal["auto", "off", "only"]
+SortName = Literal["relevance", "price_asc", "price_desc", "newest"]
+OverName = Literal["filter", "matches"]
+
+
+def _min_score(value: object) -> float | str | None:
+    if value is None or value == AUTO:
+        return AUTO if value else None
+    return _number(value, -1.0, f'a cosine from -1 to 1, or "{AUTO}"')
+
+
+def _collapse(value: object) -> float | None:
+    """The cosine from which two pictures are one; None: none are."""
+    if isinstance(value, bool) or value is None:
+        return DUPLICATE if value else None
+    return _number(value, LEAST_COLLAPSE, f"true, false, or a cosine from {LEAST_COLLAPSE} to 1")
+
+
+def _number(value: object, least: float, wanted: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 1.0:
+        raise PydanticCustomError("number", "{wanted}", {"wanted": wanted})
+    return float(value)
+
+
+MinScore = Annotated[
+    float | str | None,
+    PlainValidator(_min_score),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": -1, "maximum": 1}, {"const": AUTO}, {"type": "null"}]}),
+]
+Collapse = Annotated[
+    float | None,
+    PlainValidator(_collapse),
+    WithJsonSchema(
+        {"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": LEAST_COLLAPSE, "maximum": 1}, {"type": "null"}]}
+    ),
+]
 
 
 class QueryImage(StrictBody):
@@ -49,6 +87,19 @@ class SearchBody(StrictBody):
     )
     limit: Limit = 24
     offset: Offset = 0
+    words: WordsName = Field("auto", description="Words find products by their pictures and by their own words.")
+    sort: SortName = Field("relevance", description="Another order of the relevant products.")
+    min_score: MinScore = Field(None, description='The least cosine of a match; "auto" measures it on the index.')
+    facets: list[str] = Field(
+        default_factory=list,
+        fail_fast=True,
+        description="category, brand, in_stock, currency, price, attributes.<name>.",
+        examples=[["category", "price", "attributes.color"]],
+    )
+    facets_over: OverName = Field("filter", description="All that the filter admits, or the relevant ones of these.")
+    collapse: Collapse = Field(None, description="Leave out near duplicates; a number is the cosine of such.")
+    diversity: float = Field(0.0, ge=0, le=1, description="0: by relevance; 1: each unlike those before it.")
+    predict_category: bool = False
 
     def query(self, merchant: str, *, image: bytes | None, limits: LimitSettings, default_currency: str) -> Query:
         """The domain's query. Raises `QueryMissing`, `InvalidField`, `InvalidFilter`, `InvalidBase64`."""
@@ -65,6 +116,7 @@ class SearchBody(StrictBody):
             raise QueryMissing
         if not self.weights.image and not self.weights.text:
             raise InvalidField("at least one weight is above 0", field="weights")
+        self._check_together()
         return Query(
             merchant=merchant,
             image=image,
@@ -76,7 +128,31 @@ class SearchBody(StrictBody):
             filter=filter_of(self.filter, default_currency=default_currency),
             limit=self.limit,
             offset=self.offset,
+            words=Words(self.words),
+            min_score=self.min_score,
+            sort=Sort(self.sort),
+            currency=_only_currency(self.filter.get("currency")) or default_currency,
+            facets=tuple(dict.fromkeys(self.facets)),
+            facets_over=FacetsOver(self.facets_over),
+            collapse=self.collapse,
+            diversity=self.diversity,
+            predict_category=self.predict_category,
         )
+
+    def _check_together(self) -> None:
+        """What no single field shows. Raises `InvalidField`."""
+        if self.words == "only" and self.text is None:
+            raise InvalidField("only words can be searched for by words only; give a text", field="words")
+        if self.diversity and self.sort != "relevance":
+            raise InvalidField("an order by price or date has no room for diversity", field="diversity")
+        if len(self.facets) > MAX_FACETS:
+            raise InvalidField(f"at most {MAX_FACETS} facets", field="facets")
+        for number, name in enumerate(self.facets):
+            if not is_facet(name):
+                raise InvalidField(
+                    "there are category, brand, in_stock, currency, price and attributes.<name>",
+                    field=f"facets.{number}",
+                )
 
 
 class SearchParameters(BaseModel):
@@ -97,6 +173,14 @@ class SearchParameters(BaseModel):
     in_stock: Literal["true", "false"] | None = None
     limit: Limit = 24
     offset: Offset = 0
+    words: WordsName = "auto"
+    sort: SortName = "relevance"
+    min_score: str | None = Field(None, description="A cosine, or auto.")
+    facet: list[str] | None = Field(None, description="Repeat for several.")
+    facets_over: OverName = "filter"
+    collapse: Literal["true", "false"] = "false"
+    diversity: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    predict_category: Literal["true", "false"] = "false"
 
     def body(self) -> SearchBody:
         """The same search as a JSON body would say it."""
@@ -115,72 +199,30 @@ class SearchParameters(BaseModel):
             filter={name: value for name, value in wanted.items() if value is not None},
             limit=self.limit,
             offset=self.offset,
+            words=self.words,
+            sort=self.sort,
+            min_score=_cosine(self.min_score),
+            facets=self.facet or [],
+            facets_over=self.facets_over,
+            collapse=self.collapse == "true",
+            diversity=self.diversity,
+            predict_category=self.predict_category == "true",
         )
 
 
-class MatchedImage(BaseModel):
-    """The picture that decided."""
-
-    id: str
-    url: str
-
-
-class MatchView(BaseModel):
-    """One product found. `score` is a cosine, -1 to 1; scores of different models do not compare."""
-
-    product_id: str
-    score: float
-    product: ProductFacts
-    matched_image: MatchedImage
-
-    @classmethod
-    def of(cls, match: Match) -> Self:
-        """From the domain's match."""
-        return cls(
-            product_id=match.product_id,
-            score=round(match.score, 6),
-            product=facts_out(match.payload),
-            matched_image=MatchedImage(id=match.content_hash, url=image_url(match.content_hash)),
-        )
+def _cosine(text: str | None) -> float | str | None:
+    if text is None or text == AUTO:
+        return text
+    try:
+        return _min_score(float(text))
+    except ValueError:
+        raise InvalidField(f'a cosine from -1 to 1, or "{AUTO}"', field="min_score") from None
 
 
-class EncoderView(BaseModel):
-    """The encoder an answer was found by. Scores of different fingerprints do not compare."""
-
-    name: str
-    fingerprint: str
-
-
-class ResultsView(BaseModel):
-    """A page of matches, best first, by which encoder, and where the time went."""
-
-    matches: list[MatchView]
-    model: EncoderView
-    took_ms: dict[str, float]
-
-    @classmethod
-    def of(cls, results: Results, space: Space) -> Self:
-        """From the domain's results; `space`: of the index that was searched."""
-        return cls(
-            matches=[MatchView.of(match) for match in results.matches],
-            model=EncoderView(name=space.model, fingerprint=space.fingerprint),
-            took_ms=results.took_ms,
-        )
-
-
-def facts_out(payload: Payload) -> ProductFacts:
-    """The facts an index keeps, as JSON gives them out: flags are booleans again, the price is exact again."""
-    attributes, flags = payload.get("attributes"), payload.get("attribute_flags")
-    names = flags if isinstance(flags, list) else []
-    given = attributes if isinstance(attributes, dict) else {}
-    return ProductFacts.model_validate(
-        {
-            **{name: payload.get(name) for name in ("title", "category", "brand", "currency", "url")},
-            "price": payload.get("price_exact"),
-            "in_stock": bool(payload.get("in_stock")),
-            "attributes": {name: bool(value) if name in names else value for name, value in given.items()},
-        }
-    )
+def _only_currency(wanted: object) -> str | None:
+    """The one currency a filter admits, if it admits one."""
+    named = wanted if isinstance(wanted, list) else [wanted]
+    return named[0] if len(named) == 1 and isinstance(named[0], str) else None
 
 
 def _words(text: str | None, limit: int) -> str | None:
