@@ -10,6 +10,7 @@ from rich.text import Text
 
 from backend.cli import model as model_commands
 from backend.cli.backup import backup, restore
+from backend.cli.search import search
 from backend.cli.told import told
 from backend.domain.importing import ImportMode
 from backend.errors import Misconfigured
@@ -17,6 +18,7 @@ from backend.settings import load_settings
 
 app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(model_commands.app, name="model")
+app.command()(search)
 app.command()(backup)
 app.command()(restore)
 console = Console()
@@ -98,40 +100,6 @@ def ingest(
         report(outcome, console)
     if outcome.failures:
         raise typer.Exit(EXIT_FAILED_ROWS)
-
-
-@app.command()
-def search(  # noqa: PLR0917 - each option of the command is a parameter
-    wanted: Annotated[str, typer.Argument(help="A picture file, or words.")],
-    category: Annotated[
-        list[str] | None, typer.Option(help="With everything below it; repeat for any of several.")
-    ] = None,
-    brand: Annotated[list[str] | None, typer.Option(help="Repeat for any of several.")] = None,
-    min_price: Annotated[float | None, typer.Option()] = None,
-    max_price: Annotated[float | None, typer.Option()] = None,
-    in_stock: Annotated[bool | None, typer.Option("--in-stock/--sold-out")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
-    html: Annotated[Path | None, typer.Option(help="Write a contact sheet to look at in a browser.")] = None,
-    url: Url = None,
-    merchant: Merchant = "default",
-) -> None:
-    """Search by a picture or by words, with filters."""
-    from backend.cli.client import running
-    from backend.cli.results import contact_sheet, results_table
-
-    price = {name: value for name, value in (("gte", min_price), ("lte", max_price)) if value is not None}
-    chosen = {"category": category, "brand": brand, "price": price, "in_stock": in_stock}
-    body: dict[str, object] = {"limit": limit, "filter": {n: v for n, v in chosen.items() if v not in (None, [], {})}}
-    picture = Path(wanted) if Path(wanted).is_file() else None
-    if picture is None:
-        body["text"] = wanted
-    with told(), running(load_settings(), url=url, merchant=merchant) as api:
-        results = api.search(body, picture)
-        console.print(results_table(results, wanted))
-        console.print(f"{len(results['matches'])} products in {results['took_ms']['total']:.0f} ms")
-        if html is not None:
-            html.write_text(contact_sheet(api, results, wanted, picture.read_bytes() if picture else None), "utf-8")
-            console.print(f"contact sheet: {html}")
 
 
 @app.command()

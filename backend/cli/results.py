@@ -10,6 +10,7 @@ from rich.text import Text
 from backend.cli.client import Api
 
 _THUMBNAIL = 240
+_FACET_VALUES = 12
 _STYLE = """
 body{font:15px/1.4 system-ui,sans-serif;margin:2rem;color:#222;background:#fafafa}
 h1{font-size:1.2rem;font-weight:600}
@@ -38,6 +39,19 @@ def results_table(results: dict[str, Any], title: str) -> Table:
             "yes" if product["in_stock"] else "no",
         )
     return table
+
+
+def facets_text(results: dict[str, Any]) -> str:
+    """One line a facet: its values with their counts, the most frequent first."""
+    lines = []
+    for name, facet in results.get("facets", {}).items():
+        counts = [(str(it["value"]), it["products"]) for it in facet.get("values", [])]
+        counts += [(f"{it['from']:g}-{it['to']:g}", it["products"]) for it in facet.get("ranges", [])]
+        unit = f" ({facet['currency']})" if "currency" in facet else ""
+        lines.append(
+            f"{name}{unit}: {', '.join(f'{value} {products}' for value, products in counts[:_FACET_VALUES])}\n"
+        )
+    return "".join(lines)
 
 
 def contact_sheet(api: Api, results: dict[str, Any], title: str, picture: bytes | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 
 from backend.cli.ingest import Outcome, report
-from backend.cli.results import contact_sheet, results_table
+from backend.cli.results import contact_sheet, facets_text, results_table
 
 HOSTILE = "[/red] <script>alert(1)</script> [bold]x"
 
@@ -51,6 +51,17 @@ def test_a_report_shows_reasons_as_they_are() -> None:
     assert "4 searchable, 1 failed in 2.0 s (2.0 products/s)" in text
     assert HOSTILE in text
     assert "[x]" in text
+
+
+def test_facets_are_a_line_each() -> None:
+    values = [{"value": "[mug]", "products": 3}, {"value": True, "products": 1}]
+    ranges = [{"from": 0.0, "to": 2.5, "products": 4}]
+    facets = {"attributes.kind": {"values": values}, "price": {"ranges": ranges, "currency": "EUR"}}
+    assert facets_text({**results(), "facets": facets}).splitlines() == [
+        "attributes.kind: [mug] 3, True 1",
+        "price (EUR): 0-2.5 4",
+    ]
+    assert not facets_text(results())
 
 
 def test_a_contact_sheet_escapes_what_merchants_wrote() -> None:
