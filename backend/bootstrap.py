@@ -69,7 +69,7 @@ def build(settings: Settings) -> Built:
 
 def _parts(settings: Settings, truth: Truth, served: ServedIndex, doorbell: "CeleryDoorbell", *, alone: bool) -> Parts:
     """`alone`: nobody else has the data directory."""
-    from backend.embedding.footprint import resident_bytes
+    from backend.footprint import memory_bytes
     from backend.manifests.reader import FileReader
 
     kept = open_kept(settings, alone=alone)
@@ -105,7 +105,7 @@ def _parts(settings: Settings, truth: Truth, served: ServedIndex, doorbell: "Cel
         doorbell=doorbell,
         clock=now,
         model_reason=served.reason,
-        memory=resident_bytes,
+        memory=memory_bytes,
         close=close,
         number=served.number,
     )

@@ -17,11 +17,13 @@ from backend.embedding.allocation import keep_freed_memory
 from backend.embedding.clip_loading import (
     damaged,
     device_of,
+    failing_as,
     input_side,
     load_clip,
     loadable,
     query_prompt,
     text_processing,
+    told_as_ours,
 )
 from backend.embedding.folder import fingerprint_of
 from backend.embedding.fused_linear import fuse
@@ -77,7 +79,7 @@ class ClipEncoder:
         torch.set_num_threads(threads or usable_cores())
         located = (hub or Hub()).locate(model)
         fingerprint = fingerprint_of(located)
-        try:
+        with told_as_ours(f"The model {model}"):
             self._device = device_of(device)
             folder = loadable(located, fingerprint, cache_dir)
             self._towers = _Towers(load_clip(folder, self._device), self._device)
@@ -87,13 +89,6 @@ class ClipEncoder:
                 self._towers = self._fastest(folder, shared=shared)
             if shared and cache_dir is not None:
                 self._towers.share(cache_dir / f"weights-{fingerprint}-{self._towers.way}.safetensors")
-        except ModelUnavailable:
-            raise
-        except Exception as err:  # the loaders answer a damaged folder with any error there is
-            raise ModelUnavailable(
-                f"The model {model} could not be loaded: {type(err).__name__}: {err}. "
-                "Copy or download the folder again, or choose another model."
-            ) from err
         self._space = Space(model=model, dimension=dimension, fingerprint=fingerprint)
         self._pictures = Passes(_asked(self._towers.pictures), largest=batch or self._tuned(cache_dir))
         self._texts = Passes(_asked(self._towers.texts), largest=_TEXTS_AT_ONCE)
@@ -260,9 +255,7 @@ def _asked(run: Callable[[Sequence[_T]], Vectors]) -> Callable[[Sequence[_T]], V
     """`run`, with torch's own errors as ours."""
 
     def asked(inputs: Sequence[_T]) -> Vectors:
-        try:
+        with failing_as("The encoder"):
             return run(inputs)
-        except RuntimeError as err:  # no memory on the device, a lost device
-            raise ModelUnavailable(f"The encoder failed: {err}") from err
 
     return asked

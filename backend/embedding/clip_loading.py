@@ -92,6 +92,29 @@ def quietly() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+@contextmanager
+def told_as_ours(what: str) -> Iterator[None]:
+    """Errors of loading `what` ("The model x"): the libraries answer a damaged folder with any error there is."""
+    try:
+        yield
+    except ModelUnavailable:
+        raise
+    except Exception as err:
+        raise ModelUnavailable(
+            f"{what} could not be loaded: {type(err).__name__}: {err}. "
+            "Copy or download the folder again, or choose another."
+        ) from err
+
+
+@contextmanager
+def failing_as(what: str) -> Iterator[None]:
+    """Errors of computing: torch knows one class for no memory on the device, and for a device that was lost."""
+    try:
+        yield
+    except RuntimeError as err:
+        raise ModelUnavailable(f"{what} failed: {err}") from err
+
+
 def input_side(processor: Any) -> int:
     """The short side in pixels that an image processor scales a picture to."""
     size = dict(processor.size)

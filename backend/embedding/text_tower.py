@@ -11,7 +11,15 @@ from typing import Any, Final
 import numpy as np
 
 from backend.domain.picture import Pixels, Vectors
-from backend.embedding.clip_loading import damaged, device_of, load_module, query_prompt, quietly
+from backend.embedding.clip_loading import (
+    damaged,
+    device_of,
+    failing_as,
+    load_module,
+    query_prompt,
+    quietly,
+    told_as_ours,
+)
 from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
 from backend.errors import ModelUnavailable
@@ -30,18 +38,11 @@ class WithTextTower:
     def __init__(self, pictures: Embedder, model: str, *, device: str = "auto", hub: Hub | None = None) -> None:
         self._pictures = pictures
         folder = (hub or Hub()).locate(model, texts_only=True)
-        try:
+        with told_as_ours(f"The text model {model}"):
             with quietly():
                 self._model = load_module(folder, device_of(device))
             self._prompt = query_prompt(self._model)
             [vector] = self._vectors(["a grey square"])
-        except ModelUnavailable:
-            raise
-        except Exception as err:  # the loaders answer a damaged folder with any error there is
-            raise ModelUnavailable(
-                f"The text model {model} could not be loaded: {type(err).__name__}: {err}. "
-                "Copy or download the folder again, or choose another."
-            ) from err
         if len(vector) != pictures.space.dimension:
             raise ModelUnavailable(
                 f"The text model {model} gives {len(vector)} dimensions and {pictures.space.model} "
@@ -78,8 +79,6 @@ class WithTextTower:
     def _vectors(self, texts: Sequence[str]) -> Vectors:
         # Named as text, never a bare string: see `clip`.
         inputs: list[Any] = [{"text": f"{self._prompt}{text}"} for text in texts]
-        try:
+        with failing_as("The text model"):
             rows = self._model.encode(inputs, normalize_embeddings=True, show_progress_bar=False)
-        except RuntimeError as err:  # no memory on the device, a lost device
-            raise ModelUnavailable(f"The text model failed: {err}") from err
         return np.ascontiguousarray(rows, np.float32)

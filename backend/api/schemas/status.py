@@ -81,7 +81,8 @@ class StatusView(BaseModel):
     mode: Literal["embedded", "server"]
     merchant: str
     memory_bytes: int | None = Field(
-        description="Memory the answering process holds (resident set); null where the system does not say."
+        description="Bytes the answering process takes, with its share of what processes have in common, as mapped "
+        "weights; null where the system does not say."
     )
     model: ModelView
     index: IndexView
