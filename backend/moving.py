@@ -233,4 +233,8 @@ def _place_index(settings: Settings, folder: Path, index: IndexCopy) -> int:
 
 
 def _mark_due_since(settings: Settings, moment: datetime) -> int:
-    return open_catalog(settings).ledger.mark_due_since(moment)
+    truth = open_catalog(settings)
+    try:
+        return truth.ledger.mark_due_since(moment)
+    finally:
+        truth.close()

@@ -1,6 +1,7 @@
 """The catalog, the index's generations and their encoders, opened from settings: what all else is built over."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """The views of one catalog."""
+    """The views of one catalog. `close` lets go of its connections, as the end of a process does."""
 
     catalog: "SqlCatalog"
     ledger: "SqlLedger"
@@ -38,6 +39,7 @@ class Truth:
     receipts: "SqlReceipts"
     indexes: "SqlIndexes"
     fetch_memory: "SqlFetchMemory"
+    close: Callable[[], None]
 
 
 def open_catalog(settings: Settings) -> Truth:
@@ -65,6 +67,7 @@ def open_catalog(settings: Settings) -> Truth:
         SqlReceipts(engine, now),
         SqlIndexes(engine, now, database_clock),
         SqlFetchMemory(engine),
+        engine.dispose,
     )
 
 

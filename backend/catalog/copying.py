@@ -93,6 +93,13 @@ def refuse_occupied(engine: Engine) -> None:
             _refuse_occupied(connection)
 
 
+def picture_hashes(engine: Engine) -> Iterator[str]:
+    """The content hashes of all pictures products have, each once."""
+    wanted = select(pictures.c.content_hash).where(pictures.c.content_hash.is_not(None)).distinct()
+    with reading(engine) as connection:
+        yield from connection.execution_options(yield_per=ROWS_AT_ONCE).scalars(wanted)
+
+
 def forget_other_indexes(engine: Engine) -> None:
     """Only the generation of the index that serves is kept: the others are not where this catalog goes."""
     with writing(engine) as connection:
@@ -109,10 +116,8 @@ class CopiedCatalog:
         migrate(self.engine)
 
     def pictures(self) -> Iterator[str]:
-        """The content hashes of all pictures products have, each once."""
-        wanted = select(pictures.c.content_hash).where(pictures.c.content_hash.is_not(None)).distinct()
-        with reading(self.engine) as connection:
-            yield from connection.execution_options(yield_per=ROWS_AT_ONCE).scalars(wanted)
+        """See `picture_hashes`."""
+        return picture_hashes(self.engine)
 
     def sources(self) -> set[str]:
         """The files of imports that have rows left to read."""

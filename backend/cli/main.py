@@ -10,6 +10,7 @@ from rich.text import Text
 
 from backend.cli import model as model_commands
 from backend.cli.backup import backup, restore
+from backend.cli.migrate import migrate
 from backend.cli.search import search
 from backend.cli.told import told
 from backend.domain.importing import ImportMode
@@ -21,6 +22,7 @@ app.add_typer(model_commands.app, name="model")
 app.command()(search)
 app.command()(backup)
 app.command()(restore)
+app.command()(migrate)
 console = Console()
 
 Url = Annotated[str | None, typer.Option(help="Address of a running server; without it the one of the data directory.")]

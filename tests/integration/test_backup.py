@@ -1,113 +1,23 @@
 """A backup made while everything goes on, restored elsewhere: the same answers, and nothing accepted is lost."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend import moving, opening
-from backend.assembly import Parts, assemble
 from backend.domain.backup import IndexCopy
 from backend.domain.query import Query
-from backend.domain.work import Work
 from backend.errors import BackupUnusable, Misconfigured
-from backend.imaging.limits import PictureLimits
-from backend.imaging.reader import PillowReader
-from backend.keeping import open_kept, refuse_unfinished
-from backend.manifests.reader import FileReader
+from backend.keeping import refuse_unfinished
 from backend.settings import Settings
-from backend.usecases.keep_pictures import Upload
-from backend.vectors.snapshots import described
-from tests.factories import key, product
-from tests.fakes.doorbell import FakeDoorbell
-from tests.fakes.embedder import FakeEmbedder
-from tests.fakes.picture_fetcher import FakePictureFetcher
-from tests.house import AtOnce
+from tests.factories import key
 from tests.pictures import jpeg
+from tests.shop import Shop, shop, stock
 from tests.unit.vectors.folders import folder_in_memory
 
 pytestmark = pytest.mark.slow
-
-
-class Shop:
-    """An installation on a disk without a server: real stores, a fake encoder, and the use cases over them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        truth = self.truth = opening.open_catalog(settings)
-        self.embedder = FakeEmbedder()
-        places = opening.places_of(settings)
-        new = places.stored_space(1) is None
-        self.vectors = opening.open_made_up(places, 1, self.embedder.space, truth, new=new).vectors
-        self.kept = open_kept(settings)
-        self.services = assemble(
-            settings,
-            Parts(
-                catalog=truth.catalog,
-                ledger=truth.ledger,
-                jobs=truth.jobs,
-                receipts=truth.receipts,
-                indexes=truth.indexes,
-                fetch_memory=truth.fetch_memory,
-                blobs=self.kept.blobs,
-                files=self.kept.files,
-                manifests=FileReader(max_picture_bytes=1_000_000, default_currency="EUR"),
-                reader=PillowReader(PictureLimits()),
-                fetcher=FakePictureFetcher(),
-                executor=AtOnce(),
-                embedder=self.embedder,
-                vectors=self.vectors,
-                doorbell=FakeDoorbell(),
-                clock=opening.now,
-                model_reason="a test chose the fake",
-                memory=lambda: None,
-                close=self.kept.close,
-            ),
-        )
-
-    def upload(self, product_id: str, *seeds: int, **facts: Any) -> None:
-        """Accepted; its pictures are drawn of the seeds."""
-        uploads = [Upload(f"{seed}.jpg", partial(jpeg, 64, 48, seed)) for seed in seeds]
-        self.services.upload_product(product(product_id, **facts), uploads)
-
-    def work(self) -> int:
-        """Until nothing is due; how many products were settled."""
-        settled = 0
-        while count := sum(self.services.reconcile_products(work) for work in Work if work is not Work.FETCH):
-            settled += count
-        return settled
-
-    def answers(self, number: int = 100) -> list[list[tuple[str, float, str]]]:
-        """What searches by as many photographs find."""
-        return [
-            [
-                (match.product_id, round(match.score, 6), match.content_hash)
-                for match in self.services.search_products(
-                    Query("shop", image=jpeg(64, 48, seed=seed), limit=20)
-                ).matches
-            ]
-            for seed in range(1000, 1000 + number)
-        ]
-
-    def counts(self) -> dict[str, int]:
-        return dict(self.truth.catalog.count()) | {"points": self.vectors.count(), "due": self.truth.ledger.due()}
-
-    def copy_index(self, folder: Path) -> IndexCopy:
-        """As a running server does it for the command."""
-        shutil.rmtree(folder, ignore_errors=True)
-        self.vectors.snapshot(folder)
-        return described(folder)
-
-
-@contextmanager
-def shop(settings: Settings) -> Iterator[Shop]:
-    it = Shop(settings)
-    yield it
-    it.services.close()
 
 
 @pytest.fixture
@@ -133,14 +43,6 @@ def backup(root: Path) -> Path:
 
 def silent(_: str) -> None:
     """Nobody listens."""
-
-
-def stock(it: Shop) -> None:
-    for number in range(15):
-        it.upload(f"p-{number}", number, number + 500, brand=f"b-{number % 3}")
-    it.services.delete_product(key("p-7"))
-    it.upload("p-8", 8)
-    it.work()
 
 
 def back_up(it: Shop, folder: Path) -> Any:
