@@ -15,7 +15,7 @@ ARGS ?=
 SECONDS ?= 300
 SEED ?= 1
 
-.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large clean
+.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large bench-search clean
 
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
@@ -52,6 +52,9 @@ bench-lanes: $(VENV)/.dev  ## who waits for whom while a large import runs
 
 bench-large: $(VENV)/.dev  ## a hundred thousand rows: time, memory, reuse, the ledger's answers
 	$(BIN)/python -m benchmarks.large_import
+
+bench-search: $(VENV)/.dev  ## the index: storing, six filters, words, facets, pages, beside other engines (ARGS="--sizes 10000")
+	$(BIN)/python -m benchmarks.search $(ARGS)
 
 $(VENV)/.python:
 	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed; try: make PYTHON=python3.12')"

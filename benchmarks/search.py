@@ -4,8 +4,10 @@ Real embeddings multiplied to 10,000, 100,000 and 300,000 pictures (see `search_
 engine, every answer judged by the exact matrix product:
 
 - storing: pictures/s, building, disk, memory;
-- asking for the ten best products under five filters: p50, p95, p99, processor time, recall@10 for questions near a
-  picture and for words, and the ratio of p50 to the exact product's, which is timed for the same questions right after.
+- asking for the ten best products under six filters: p50, p95, p99, processor time, recall@10 for questions near a
+  picture and for words, and the ratio of p50 to the exact product's, which is timed for the same questions right after;
+- words, words and looks, facets, and the page that ends at 1,000 products, where an engine can;
+- what HTTP adds to a search (see `search_http`).
 
 Engines: our embedded store, the exact product in numpy on one core, qdrant-client's in-process mode (smallest size
 only), LanceDB and Chroma (`pip install -e ".[bench]"`). The last two may choose, for each
@@ -27,8 +29,10 @@ from typing import ParamSpec, TypeVar
 
 from benchmarks.search_data import Photographs, made, photographs
 from benchmarks.search_engines import Edge, Exact
+from benchmarks.search_http import report as report_http
 from benchmarks.search_measure import ENGINES, Filled, Served, fill, serve
 from benchmarks.search_questions import asked
+from benchmarks.search_tasks import TASKS
 
 SIZES = (10_000, 100_000, 300_000)
 ASKED_EACH = 100
@@ -62,6 +66,8 @@ def main() -> None:
         for size in given.sizes:
             chosen = [name for name in engines if size == min(given.sizes) or name not in SLOW]
             report(base, size, list(dict.fromkeys([Edge.name, *chosen])), given.each, scratch / str(size))
+    if not given.without_http:
+        report_http()
 
 
 def _installed(name: str) -> bool:
@@ -88,6 +94,7 @@ def report(base: Photographs, size: int, engines: Sequence[str], each: int, fold
             floor = {title: min(FLOOR, a.near, a.words) for title, a in served[name].classes.items()}
     for title in questions.classes:
         print_class(title, served)
+    print_tasks(served)
 
 
 def apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -97,12 +104,17 @@ def apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def print_storing(name: str, filled: Filled, served: Served, pictures: int) -> None:
-    print(
-        f"  {name:14} {pictures / filled.fill_seconds:8.0f} pictures/s stored"
+    stored = (
+        f"{pictures / filled.fill_seconds:8.0f} pictures/s stored"
         f" ({filled.fill_cpu * 1e3 / pictures:.2f} ms of processor time each),"
         f" built in {filled.finish_seconds:.1f} s ({filled.finish_cpu:.1f} s of processor time),"
-        f" opened in {served.open_seconds:.2f} s; {filled.disk_bytes / pictures:.0f} B a picture on disk,"
-        f" {served.resident_bytes / 1e6:.0f} MB in memory, {served.anonymous_bytes / 1e6:.0f} of it not a file's",
+        if filled.disk_bytes
+        else "in memory,"
+    )
+    print(
+        f"  {name:14} {stored} opened in {served.open_seconds:.2f} s;"
+        f" {filled.disk_bytes / pictures:.0f} B a picture on disk, {served.resident_bytes / pictures:.0f} in memory,"
+        f" {served.anonymous_bytes / pictures:.0f} of them not a file's ({served.resident_bytes / 1e6:.0f} MB in all)",
         flush=True,
     )
 
@@ -119,6 +131,15 @@ def print_class(title: str, served: dict[str, Served]) -> None:
             f"         {row.near:.3f}  {row.words:.3f} {row.asked:7}  {setting} {times}",
             flush=True,
         )
+
+
+def print_tasks(served: dict[str, Served]) -> None:
+    print("\n  what else                                          p50      p95  ms of processor   found   asked")
+    for title in TASKS:
+        for name, engine in served.items():
+            if row := engine.tasks.get(title):
+                what = f"{title}: {name}"
+                print(f"    {what:42} {row.p50:8.2f} {row.p95:8.2f} {row.cpu:16.2f} {row.found:7.0f} {row.asked:7}")
 
 
 if __name__ == "__main__":

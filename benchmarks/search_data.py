@@ -54,6 +54,7 @@ class Catalog:
     vectors: Vectors
     first: NDArray[np.int64]
     title: NDArray[np.str_]
+    colour: NDArray[np.str_]
     category: NDArray[np.str_]
     brand: NDArray[np.str_]
     price: NDArray[np.float64]
@@ -74,7 +75,7 @@ class Catalog:
             currency="EUR",
             in_stock=bool(self.in_stock[number]),
             url=f"https://shop.example/p/{number}",
-            attributes={"color": str(self.title[number]).split(" ", 1)[0]},
+            attributes={"color": str(self.colour[number])},
         )
 
     def owners(self) -> NDArray[np.int64]:
@@ -143,18 +144,16 @@ def _make(base: Photographs, pictures: int, folder: Path, random: np.random.Gene
         of = owners[part]
         vectors[part] = moved(base, centres[of], photo[of], random.uniform(0.1, 0.3, len(of)), random)
     vectors.flush()
-    leaf, material = leaves(base)[photo], random.choice(MATERIALS, products)
+    colours, materials = random.choice(COLOURS, products), random.choice(MATERIALS, products)
     nouns = np.array([NOUNS.get(name, name) for name in base.categories])[photo]
-    titles = [
-        f"{colour} {stuff} {noun}"
-        for colour, stuff, noun in zip(random.choice(COLOURS, products), material, nouns, strict=True)
-    ]
+    titles = [f"{colour} {material} {noun}" for colour, material, noun in zip(colours, materials, nouns, strict=True)]
     brands = random.integers(BRANDS, size=products)
     np.savez(
         folder / "facts.npz",
         first=np.concatenate([[0], np.cumsum(counts)[:-1]]),
         title=np.array(titles),
-        category=leaf,
+        colour=colours,
+        category=leaves(base)[photo],
         brand=np.array([f"Brand {number:03}" for number in brands]),
         price=np.round(random.lognormal(3.5, 0.6, products), 2),
         in_stock=random.random(products) < 0.5,

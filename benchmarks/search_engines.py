@@ -1,6 +1,6 @@
 """Our store and the exact reference as engines to be measured. Others' engines: `search_rivals`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -13,11 +13,16 @@ from backend.ports import Point, Space
 from backend.vectors.edge_store import EdgeStore
 from benchmarks.search_data import MERCHANT, Catalog, product_id
 from benchmarks.search_questions import WANTED_PRODUCTS, Wanted, domain_filter
+from benchmarks.search_tasks import tasks_of
 
 Setting: TypeAlias = Mapping[str, int]
 """What a caller may turn at search time, by the engine's own names."""
 
 DEFAULT: Setting = {}
+
+Task: TypeAlias = Callable[[Vector, str, Wanted], int]
+"""(vector, words, filter) -> how many products (or values) were found."""
+
 PRODUCTS_AT_ONCE = 32
 """Products handed to a store at once, as the worker's batches are."""
 WHOLE_MATRIX_FROM = 0.3
@@ -47,6 +52,10 @@ class Engine(Protocol):
 
     def find(self, vector: Vector, wanted: Wanted, setting: Setting, /) -> list[str]:
         """The ids of the ten best products, with their facts read."""
+        ...
+
+    def tasks(self) -> Mapping[str, Task]:
+        """What else it can do, by its name in `search_tasks`."""
         ...
 
     def close(self) -> None:
@@ -83,6 +92,9 @@ class Edge:
     def find(self, vector: Vector, wanted: Wanted, _setting: Setting, /) -> list[str]:
         matches = self._store.nearest(MERCHANT, vector, domain_filter(wanted), limit=WANTED_PRODUCTS)
         return [match.product_id for match in matches]
+
+    def tasks(self) -> Mapping[str, Task]:
+        return tasks_of(self._store, MERCHANT)
 
     def close(self) -> None:
         self._store.close()
@@ -121,7 +133,7 @@ class Exact:
         self._vectors = np.array(catalog.vectors)
         self._owners = catalog.owners()
         self._columns: dict[str, tuple[dict[str, int], NDArray[np.int64]]] = {}
-        for name, column in (("category", catalog.category), ("brand", catalog.brand)):
+        for name, column in (("category", catalog.category), ("brand", catalog.brand), ("colour", catalog.colour)):
             values, codes = np.unique(column, return_inverse=True)
             self._columns[name] = ({str(value): code for code, value in enumerate(values)}, codes[self._owners])
         self._price, self._in_stock = catalog.price[self._owners], catalog.in_stock[self._owners]
@@ -137,13 +149,16 @@ class Exact:
             scores = self._vectors[rows] @ vector
         return self._grouped(rows, scores)
 
+    def tasks(self) -> Mapping[str, Task]:
+        return {}
+
     def close(self) -> None:
         """Nothing is held."""
 
     def _mask(self, wanted: Wanted) -> NDArray[np.bool_] | None:
         masks = [
             self._columns[name][1] == self._columns[name][0][value]
-            for name, value in (("category", wanted.category), ("brand", wanted.brand))
+            for name, value in (("category", wanted.category), ("brand", wanted.brand), ("colour", wanted.colour))
             if value is not None
         ]
         if wanted.in_stock is not None:

@@ -13,6 +13,7 @@ from benchmarks.search_data import Catalog, Photographs, asked_vectors, number_o
 
 WANTED_PRODUCTS = 10
 PRICE_BAND = 0.2
+CATEGORY = "category, 5 %"
 SAME_SCORE = 1e-5
 """Two products whose scores differ by less are equally right: engines add up in other orders, and some in 4 bits."""
 
@@ -25,6 +26,8 @@ class Wanted:
     category: str | None = None
     price: tuple[float, float] | None = None
     brand: str | None = None
+    colour: str | None = None
+    """An attribute, whose name is the merchant's own."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Questions:
-    """All that is asked: the vectors once, and each class of filters over all of them."""
+    """All that is asked: the vectors once, and each class of filters over all of them.
+
+    `texts`: for each vector the words of some product's title, as `linen dress`.
+    """
 
     vectors: Vectors
+    texts: Sequence[str]
     classes: Mapping[str, Sequence[Question]]
 
     def vector(self, question: Question) -> Vector:
@@ -64,17 +71,20 @@ def asked(base: Photographs, catalog: Catalog, scores: Path, each: int, seed: in
     bands = [_band(catalog, start) for start in random.uniform(0, 1 - PRICE_BAND, len(vectors))]
     category = [str(catalog.category[number]) for number in like]
     brand = [str(catalog.brand[number]) for number in strangers]
+    said = [str(catalog.title[number]).split(" ", 1)[1] for number in strangers]
     wishes = {
         "no filter": [Wanted()] * len(vectors),
         "in stock, 50 %": [Wanted(in_stock=True)] * len(vectors),
-        "category, 5 %": [Wanted(category=name) for name in category],
+        CATEGORY: [Wanted(category=name) for name in category],
         "category and price, 1 %": [
             Wanted(category=name, price=band) for name, band in zip(category, bands, strict=True)
         ],
         "brand, 0.1 %": [Wanted(brand=name) for name in brand],
+        "colour, an attribute, 8 %": [Wanted(colour=str(catalog.colour[number])) for number in strangers],
     }
     return Questions(
         vectors,
+        said,
         {
             name: [Question(row, kind, wish) for row, (kind, wish) in enumerate(zip(kinds, wanted, strict=True))]
             for name, wanted in wishes.items()
@@ -98,6 +108,8 @@ def domain_filter(wanted: Wanted) -> Filter:
         must.append(Between("price", gte=wanted.price[0], lte=wanted.price[1]))
     if wanted.brand is not None:
         must.append(AnyOf("brand", (wanted.brand,)))
+    if wanted.colour is not None:
+        must.append(AnyOf("attributes.color", (wanted.colour,)))
     return Filter(must=tuple(must))
 
 
@@ -120,6 +132,8 @@ class Judge:
             kept &= (catalog.price >= wanted.price[0]) & (catalog.price <= wanted.price[1])
         if wanted.brand is not None:
             kept &= catalog.brand == wanted.brand
+        if wanted.colour is not None:
+            kept &= catalog.colour == wanted.colour
         return kept
 
     def recall(self, question: Question, answer: Sequence[str]) -> float:

@@ -1,11 +1,11 @@
-"""Engines a shop would pick instead for one machine: LanceDB, Chroma, qdrant-client's own, with their own filters.
+"""Engines a shop would pick instead for one machine: Chroma and qdrant-client's own here, LanceDB in `search_lance`.
 
 They find pictures, so the best products are formed of their answers here: 40 pictures are asked for, four times as many
 while they are of too few products. The facts of what is found are read with it. A category is compared by equality and
 no merchant is asked for, which is less than our own store does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,77 +14,11 @@ from qdrant_client import QdrantClient, models
 
 from backend.domain.picture import Vector
 from benchmarks.search_data import Catalog, chunks, product_id
-from benchmarks.search_engines import DEFAULT, Setting
+from benchmarks.search_engines import DEFAULT, Setting, Task
 from benchmarks.search_questions import WANTED_PRODUCTS, Wanted
+from benchmarks.search_tasks import DEEP, DEEP_PAGE, WORDS
 
-FACTS = ("product_id", "title", "category", "brand", "price", "in_stock")
-
-
-class Lance:
-    """LanceDB: a vector index, and scalar indexes for every fact that is filtered by.
-
-    `exact` leaves the vector index out: behind a narrow filter that is LanceDB's fastest way.
-    """
-
-    name: ClassVar[str] = "lancedb"
-    settings: ClassVar[Sequence[Setting]] = (
-        *({"ef": ef, "refine": refine} for ef in (64, 128, 256, 512) for refine in (1, 2)),
-        {"exact": 1},
-    )
-
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
-        self._catalog, self._folder = catalog, folder
-
-    def fill(self) -> None:
-        import lancedb
-        import pyarrow as pa
-
-        dimension = self._catalog.vectors.shape[1]
-
-        def batches() -> Iterator[Any]:
-            for facts, vectors in _rows(self._catalog):
-                flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
-                column = pa.FixedSizeListArray.from_arrays(flat, dimension)
-                yield pa.RecordBatch.from_arrays(
-                    [*(pa.array(facts[name]) for name in FACTS), column], names=[*FACTS, "vector"]
-                )
-
-        first = next(batches()).schema
-        reader = pa.RecordBatchReader.from_batches(first, batches())
-        lancedb.connect(self._folder).create_table("products", reader)
-
-    def finish(self) -> None:
-        from lancedb.index import Bitmap, BTree, HnswSq
-
-        self.open()
-        for name in ("in_stock", "category"):
-            self._table.create_index(name, config=Bitmap())
-        for name in ("brand", "price"):
-            self._table.create_index(name, config=BTree())
-        self._table.create_index("vector", config=HnswSq(distance_type="cosine", num_partitions=1))
-        self._table.optimize()
-
-    def open(self) -> None:
-        import lancedb
-
-        self._table = lancedb.connect(self._folder).open_table("products")
-
-    def find(self, vector: Vector, wanted: Wanted, setting: Setting, /) -> list[str]:
-        def pictures(number: int) -> Sequence[str]:
-            query = self._table.search(vector).distance_type("cosine").select([*FACTS, "_distance"]).limit(number)
-            if condition := _sql(wanted):
-                query = query.where(condition, prefilter=True)
-            if setting.get("exact"):
-                query = query.bypass_vector_index()
-            else:
-                query = query.ef(max(setting["ef"], number * setting["refine"])).refine_factor(setting["refine"])
-            found: list[str] = query.to_arrow()["product_id"].to_pylist()
-            return found
-
-        return _products(pictures)
-
-    def close(self) -> None:
-        """Nothing is held open."""
+FACTS = ("product_id", "title", "category", "colour", "brand", "price", "in_stock")
 
 
 class Chroma:
@@ -102,9 +36,12 @@ class Chroma:
         configuration = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 16}}
         collection = client.create_collection("products", configuration=configuration, embedding_function=None)
         number, step = 0, client.get_max_batch_size()
-        for facts, vectors in _rows(self._catalog, step):
+        for facts, vectors in rows_of(self._catalog, step):
             ids = [str(number + row) for row in range(len(vectors))]
-            collection.add(ids=ids, embeddings=np.ascontiguousarray(vectors), metadatas=_as_dicts(facts))
+            titles = facts["title"].tolist()
+            collection.add(
+                ids=ids, documents=titles, embeddings=np.ascontiguousarray(vectors), metadatas=_as_dicts(facts)
+            )
             number += len(vectors)
 
     def finish(self) -> None:
@@ -114,17 +51,30 @@ class Chroma:
         self._collection = self._client().get_collection("products", embedding_function=None)
 
     def find(self, vector: Vector, wanted: Wanted, setting: Setting, /) -> list[str]:
+        self._set(setting)
+        return products_of(lambda number: self._pictures(vector, number, where=_where(wanted)))
+
+    def tasks(self) -> Mapping[str, Task]:
+        """Words only as a filter (all of them, as they stand); it neither ranks by them nor counts by value."""
+
+        def worded(vector: Vector, text: str, _: Wanted) -> int:
+            said = {"$and": [{"$contains": word} for word in text.split()]}
+            return len(products_of(lambda number: self._pictures(vector, number, where_document=said)))
+
+        def deep(vector: Vector, _: str, __: Wanted) -> int:
+            return len(products_of(lambda number: self._pictures(vector, number), DEEP))
+
+        self._set(self.settings[-1])
+        return {WORDS: worded, DEEP_PAGE: deep}
+
+    def _set(self, setting: Setting) -> None:
         if setting != self._setting:
             self._collection.modify(configuration={"hnsw": {"ef_search": setting["ef_search"]}})
             self._setting = setting
 
-        def pictures(number: int) -> Sequence[str]:
-            found = self._collection.query(
-                query_embeddings=[vector], n_results=number, where=_where(wanted), include=["metadatas"]
-            )
-            return [str(facts["product_id"]) for facts in found["metadatas"][0]]
-
-        return _products(pictures)
+    def _pictures(self, vector: Vector, number: int, **conditions: Any) -> Sequence[str]:
+        found = self._collection.query(query_embeddings=[vector], n_results=number, include=["metadatas"], **conditions)
+        return [str(facts["product_id"]) for facts in found["metadatas"][0]]
 
     def close(self) -> None:
         """It is closed with the process."""
@@ -136,31 +86,30 @@ class Chroma:
 
 
 class QdrantLocal:
-    """qdrant-client's in-process mode on disk: exact, in numpy, and meant for tests."""
+    """qdrant-client's in-process mode in memory: exact, in numpy, and meant for tests."""
 
     name: ClassVar[str] = "qdrant-client"
     settings: ClassVar[Sequence[Setting]] = (DEFAULT,)
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
-        self._catalog, self._folder = catalog, folder
+    def __init__(self, catalog: Catalog, _folder: Path) -> None:
+        self._catalog = catalog
 
     def fill(self) -> None:
-        client, number = QdrantClient(path=str(self._folder)), 0
-        dimension = self._catalog.vectors.shape[1]
-        client.create_collection(
-            "products", vectors_config=models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-        )
-        for facts, vectors in _rows(self._catalog, 1_000):
-            ids = list(range(number, number + len(vectors)))
-            client.upsert("products", models.Batch(ids=ids, vectors=vectors.tolist(), payloads=_as_dicts(facts)))
-            number += len(vectors)
-        client.close()
+        """What is in memory is gone with the process: it is filled when it is opened."""
 
     def finish(self) -> None:
         """It has no index."""
 
     def open(self) -> None:
-        self._client = QdrantClient(path=str(self._folder))
+        self._client, number = QdrantClient(":memory:"), 0
+        size = self._catalog.vectors.shape[1]
+        self._client.create_collection(
+            "products", vectors_config=models.VectorParams(size=size, distance=models.Distance.COSINE)
+        )
+        for facts, vectors in rows_of(self._catalog, 1_000):
+            ids = list(range(number, number + len(vectors)))
+            self._client.upsert("products", models.Batch(ids=ids, vectors=vectors.tolist(), payloads=_as_dicts(facts)))
+            number += len(vectors)
 
     def find(self, vector: Vector, wanted: Wanted, _setting: Setting, /) -> list[str]:
         condition = _filter(wanted)
@@ -169,24 +118,28 @@ class QdrantLocal:
             found = self._client.query_points("products", vector, query_filter=condition, limit=number)
             return [str(point.payload["product_id"]) for point in found.points if point.payload]
 
-        return _products(pictures)
+        return products_of(pictures)
+
+    def tasks(self) -> Mapping[str, Task]:
+        """It is there to compare searches with."""
+        return {}
 
     def close(self) -> None:
         self._client.close()
 
 
-def _products(pictures: Callable[[int], Sequence[str]]) -> list[str]:
-    """The first ten products of the pictures found."""
-    number = 4 * WANTED_PRODUCTS
+def products_of(pictures: Callable[[int], Sequence[str]], wanted: int = WANTED_PRODUCTS) -> list[str]:
+    """The first products of the pictures found."""
+    number = 4 * wanted
     while True:
         found = pictures(number)
         products = list(dict.fromkeys(found))
-        if len(products) >= WANTED_PRODUCTS or len(found) < number:
-            return products[:WANTED_PRODUCTS]
+        if len(products) >= wanted or len(found) < number:
+            return products[:wanted]
         number *= 4
 
 
-def _rows(catalog: Catalog, size: int = 10_000) -> Iterator[tuple[dict[str, Any], Any]]:
+def rows_of(catalog: Catalog, size: int = 10_000) -> Iterator[tuple[dict[str, Any], Any]]:
     """Facts as columns and vectors, `size` pictures at a time."""
     owners = catalog.owners()
     for part in chunks(len(owners), size):
@@ -201,7 +154,7 @@ def _as_dicts(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _filter(wanted: Wanted) -> models.Filter:
-    equal = {"in_stock": wanted.in_stock, "category": wanted.category, "brand": wanted.brand}
+    equal = {"in_stock": wanted.in_stock, "category": wanted.category, "brand": wanted.brand, "colour": wanted.colour}
     must: list[models.Condition] = [
         models.FieldCondition(key=name, match=models.MatchValue(value=value))
         for name, value in equal.items()
@@ -213,25 +166,14 @@ def _filter(wanted: Wanted) -> models.Filter:
     return models.Filter(must=must)
 
 
-def _sql(wanted: Wanted) -> str:
-    parts = []
-    if wanted.in_stock is not None:
-        parts.append(f"in_stock = {str(wanted.in_stock).lower()}")
-    if wanted.category is not None:
-        parts.append(f"category = '{wanted.category}'")
-    if wanted.price is not None:
-        parts.append(f"price >= {wanted.price[0]} AND price <= {wanted.price[1]}")
-    if wanted.brand is not None:
-        parts.append(f"brand = '{wanted.brand}'")
-    return " AND ".join(parts)
-
-
 def _where(wanted: Wanted) -> dict[str, Any] | None:
     parts: list[dict[str, Any]] = []
     if wanted.in_stock is not None:
         parts.append({"in_stock": wanted.in_stock})
     if wanted.category is not None:
         parts.append({"category": wanted.category})
+    if wanted.colour is not None:
+        parts.append({"colour": wanted.colour})
     if wanted.price is not None:
         parts += [{"price": {"$gte": wanted.price[0]}}, {"price": {"$lte": wanted.price[1]}}]
     if wanted.brand is not None:
