@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ from backend import errors
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
 log = logging.getLogger(__name__)
+
+INDEXED_KB = 10_000
+"""A segment whose vectors take less is not optimized: 5,000 points of 512 dimensions, as the engine has it."""
+GRAPH_LINKS = 16
+GRAPH_BUILD_WIDTH = 100
+SCAN_POINTS = 30_000
+LINKED_FIELDS = frozenset({"in_stock", "categories", "price"})
+FLOAT_BYTES = 4
+CLOSING_SECONDS = 10.0
 
 
 def asked(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -34,7 +44,7 @@ def create_shard(folder: Path, dimension: int) -> None:
     try:
         shutil.rmtree(draft, ignore_errors=True)  # left by a process that was ended here
         draft.mkdir(parents=True)
-        asked(asked(qdrant_edge.EdgeShard.create, str(draft), _config(dimension)).close)
+        asked(asked(qdrant_edge.EdgeShard.create, str(draft), flat_config(dimension)).close)
         draft.rename(folder)
     except OSError as err:
         raise errors.IndexUnavailable(f"The embedded index cannot be created at {folder}: {err}") from err
@@ -56,6 +66,24 @@ def load_shard(folder: Path) -> qdrant_edge.EdgeShard:
     return shard
 
 
+def close_shard(shard: qdrant_edge.EdgeShard) -> None:
+    """Let go of a shard, after the calls under way in other threads. Raises `IndexUnavailable`.
+
+    The engine refuses to be closed ("Already borrowed") during another call, and such a call lets go of Python's lock
+    in between, where it makes Python's own objects.
+    """
+    deadline = time.monotonic() + CLOSING_SECONDS
+    while True:
+        try:
+            asked(shard.close)
+        except errors.IndexUnavailable as err:
+            if "borrowed" not in err.detail or time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return
+
+
 def rescored(oversampling: float) -> qdrant_edge.SearchParams:
     """Search parameters: candidates by 4-bit codes, then ordered by their whole vectors.
 
@@ -70,42 +98,78 @@ def exactly() -> qdrant_edge.SearchParams:
     return qdrant_edge.SearchParams(exact=True, quantization=qdrant_edge.QuantizationSearchParams(ignore=True))
 
 
-def optimize(shard: qdrant_edge.EdgeShard) -> None:
-    """Merge segments, drop deleted points, make the payload indexes compact. The whole process stands still meanwhile.
+def optimize(shard: qdrant_edge.EdgeShard) -> bool:
+    """Merge segments, drop deleted points, make the payload indexes compact; whether there was anything to be done.
 
-    Returns at once when too little has changed. An error is logged and no more: nothing is lost by an index as it was.
+    The whole process stands still meanwhile. Returns at once when too little has changed. An error is logged and no
+    more: nothing is lost by an index as it was.
     """
     try:
-        if asked(shard.optimize):
+        optimized: bool = asked(shard.optimize)
+        if optimized:
             asked(shard.flush)  # only now are the merged segments' files removed
             log.info("The embedded index was optimized.")
     except errors.IndexUnavailable:
         log.exception("The embedded index could not be optimized; it is served as it is.")
+        return False
+    return optimized
 
 
-def _config(dimension: int) -> qdrant_edge.EdgeConfig:
+def flat_config(dimension: int, indexed_kb: int = INDEXED_KB) -> qdrant_edge.EdgeConfig:
     """No graph (m = 0): brute force over 4-bit codes is exact with filters and needs no build that stops the process.
 
     4-bit TurboQuant codes (arXiv:2504.19874) also work on points that were never optimized; int8 codes do not. The
     write-ahead log stays on, as it is by default: without it there is no lock and nothing survives a killed process.
     """
+    return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(0, 100, 10_000))
+
+
+def graph_config(dimension: int, indexed_kb: int = INDEXED_KB) -> qdrant_edge.EdgeConfig:
+    """An HNSW graph (arXiv:1603.09320) over the same codes, walked by searches that admit more than `SCAN_POINTS`.
+
+    A filter that keeps fewer is searched by brute force over what it keeps, which is exact. That is where graphs fail:
+    what a category keeps lies together and mostly far from the query, and the walk ends before it is there.
+    """
+    scan_kb = SCAN_POINTS * dimension * FLOAT_BYTES // 1024
+    return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(GRAPH_LINKS, GRAPH_BUILD_WIDTH, scan_kb))
+
+
+def link_payload(shard: qdrant_edge.EdgeShard) -> None:
+    """Let the graph have links within values of `LINKED_FIELDS`. Shards of earlier versions were made without."""
+    present = asked(shard.info).payload_schema
+    for name, parameters in _wanted_indexes().items():
+        if name in LINKED_FIELDS and name in present and present[name].params.enable_hnsw is False:
+            asked(shard.update, qdrant_edge.UpdateOperation.delete_field_index(name))
+            asked(shard.update, qdrant_edge.UpdateOperation.create_field_index(name, parameters))
+
+
+def _config(dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig) -> qdrant_edge.EdgeConfig:
     return qdrant_edge.EdgeConfig(
         vectors={VECTOR_NAME: qdrant_edge.EdgeVectorParams(size=dimension, distance=qdrant_edge.Distance.Cosine)},
-        hnsw_config=qdrant_edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+        hnsw_config=graph,
         quantization_config=qdrant_edge.TurboQuantQuantizationConfig(bits=qdrant_edge.TurboQuantBitSize.Bits4),
+        optimizers=qdrant_edge.EdgeOptimizersConfig(indexing_threshold=indexed_kb),
     )
 
 
 def _index_payload(shard: qdrant_edge.EdgeShard) -> None:
-    """Create the payload indexes that are missing. `enable_hnsw=False`: there is no graph to link their values in."""
-    wanted: dict[str, Any] = {
-        **{name: qdrant_edge.KeywordIndexParams(enable_hnsw=False) for name in KEYWORD_FIELDS},
-        **{name: qdrant_edge.IntegerIndexParams(lookup=True, range=True, enable_hnsw=False) for name in INTEGER_FIELDS},
-        **{name: qdrant_edge.FloatIndexParams(enable_hnsw=False) for name in FLOAT_FIELDS},
+    """Create the payload indexes that are missing."""
+    present = asked(shard.info).payload_schema
+    for name, parameters in _wanted_indexes().items():
+        if name not in present:
+            asked(shard.update, qdrant_edge.UpdateOperation.create_field_index(name, parameters))
+
+
+def _wanted_indexes() -> dict[str, Any]:
+    """`enable_hnsw`: a graph, where there is one, has links within each frequent value. Each such field costs time."""
+    linked = LINKED_FIELDS
+    return {
+        **{name: qdrant_edge.KeywordIndexParams(enable_hnsw=name in linked) for name in KEYWORD_FIELDS},
+        **{
+            name: qdrant_edge.IntegerIndexParams(lookup=True, range=True, enable_hnsw=name in linked)
+            for name in INTEGER_FIELDS
+        },
+        **{name: qdrant_edge.FloatIndexParams(enable_hnsw=name in linked) for name in FLOAT_FIELDS},
         # The engine's own tokens: our texts are words in one form already, with spaces between. BM25 reads `scoring`.
         **{name: qdrant_edge.TextIndexParams(scoring=True, enable_hnsw=False) for name in TEXT_FIELDS},
     }
-    present = asked(shard.info).payload_schema
-    for name, parameters in wanted.items():
-        if name not in present:
-            asked(shard.update, qdrant_edge.UpdateOperation.create_field_index(name, parameters))

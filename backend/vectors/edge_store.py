@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,8 @@ from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.ports import Point, Space, Tombstone
 from backend.vectors.edge_filters import EdgeDialect
+from backend.vectors.edge_growth import Growth, remove_leftovers
+from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_search import EdgeSearch, vector_of
 from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize
 from backend.vectors.filters import (
@@ -28,14 +31,13 @@ from backend.vectors.filters import (
     older,
     with_image,
 )
-from backend.vectors.open_shard import EdgeLimits, OpenShard
+from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
-from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
+from backend.vectors.sidecar import SHARD, Sidecar, read_sidecar, write_sidecar
 from backend.vectors.space import refuse_other_space
 from backend.vectors.versions import by_version, tombstone_points, version_of
 
-SHARD = "shard"
 SCROLL_POINTS = 64
 """Points read at once with their vectors; a product has up to 16, so once is the rule."""
 PURGED_TOMBSTONES = 1_000
@@ -46,12 +48,13 @@ DEFAULT_LIMITS = EdgeLimits()
 class EdgeStore(EdgeSearch):
     """See `backend.ports.VectorStore`. Made by `create`, `open` or `open_or_create`, after any fork.
 
-    The folder holds `index.json`, which any process may read, and `shard/`, which one process holds at a time.
+    The folder holds `index.json`, which any process may read, and the shard it names, which one holds at a time.
     """
 
-    def __init__(self, shard: OpenShard, limits: EdgeLimits) -> None:
+    def __init__(self, shard: OpenShard, growth: Growth) -> None:
         super().__init__(shard)
-        self._limits = limits
+        self._limits = shard.limits
+        self._growth = growth
 
     @staticmethod
     def stored_space(path: Path) -> Space | None:
@@ -81,13 +84,18 @@ class EdgeStore(EdgeSearch):
         sidecar = read_sidecar(path)
         if sidecar is None:
             raise errors.IndexUnavailable(f"There is no index at {path}.")
-        if not (path / SHARD).exists():
-            create_shard(path / SHARD, sidecar.space.dimension)
-        engine = load_shard(path / SHARD)
+        if not (path / sidecar.shard).exists():
+            create_shard(path / sidecar.shard, sidecar.space.dimension)
+            sidecar = replace(sidecar, graph=False)
+        engine = load_shard(path / sidecar.shard)
+        remove_leftovers(path, sidecar.shard)
         shard = OpenShard(path, sidecar, engine, limits)
-        if shard.size() <= limits.optimize_points:
-            optimize(engine)
-        return cls(shard, limits)
+        # A graph is never built here: that takes minutes.
+        if not shard.graph and shard.size() <= limits.optimize_points and optimize(engine):
+            shard.settle()
+        growth = Growth(shard)
+        growth.start()
+        return cls(shard, growth)
 
     @classmethod
     def open_or_create(cls, path: Path, space: Space, limits: EdgeLimits = DEFAULT_LIMITS) -> Self:
@@ -199,12 +207,17 @@ class EdgeStore(EdgeSearch):
             return max(0, self._shard.size() - self._count(buried()))
         return self._count(of_merchant(merchant, Filter()))
 
+    def snapshot(self, folder: Path) -> None:
+        """Copy the index as it lies on the disk, with what it is built of. See the port."""
+        self._shard.snapshot(folder)
+
     def flush(self) -> None:
         """Make everything written so far survive a loss of power."""
         self._shard.flush()
 
     def close(self) -> None:
         """Flush and let go of the folder; the store cannot be used afterwards."""
+        self._growth.close()
         self._shard.close()
 
     def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:

@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import os
+import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,30 +16,14 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_shard import asked
+from backend.vectors.edge_copy import copy_shard
+from backend.vectors.edge_limits import EdgeLimits
+from backend.vectors.edge_shard import asked, close_shard
+from backend.vectors.journal import Journal
+from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, write_sidecar
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeLimits:
-    """How the embedded index is written. The engine holds Python's lock, so whatever it does stops every thread.
-
-    `batch_points`: 64 stop the threads for some 5 ms; batches of 500 for 40 to 200.
-    `flush_seconds`: what is written is safe from a killed process at once, and from a loss of power after this long. A
-    flush takes 40 to 100 ms, most of it waiting for the disk, whatever its size.
-    `flush_points`: what is not flushed is replayed when the index is opened, 9,000 points a second.
-    `optimize_points`: an index up to this size is optimized when it is opened, before anything is served: up to 5 s at
-    50,000, mostly 0 (it returns at once unless 5,000 points or a fifth have changed). It makes combined filters three
-    times as fast (7.6 to 2.5 ms at 50,000) and frees what was deleted. Above it a start would take longer than loading
-    the encoder beside it. 0 switches it off.
-    """
-
-    batch_points: int = 64
-    flush_seconds: float = 5.0
-    flush_points: int = 5_000
-    optimize_points: int = 50_000
 
 
 class OpenShard:
@@ -51,6 +37,9 @@ class OpenShard:
         self._process = os.getpid()
         self._writing = threading.RLock()
         self._unflushed = 0
+        self._changed = sidecar.changed
+        self._journal: Journal | None = None
+        self._written_at = time.monotonic()
         self._missing = max(0, sidecar.points - self.size())
         self._unsure_since = None if sidecar.clean else sidecar.flushed_at
         if sidecar.clean:  # then all there is is on the disk
@@ -63,6 +52,31 @@ class OpenShard:
     def space(self) -> Space:
         """The space it was created for."""
         return self._sidecar.space
+
+    @property
+    def limits(self) -> EdgeLimits:
+        """As it was opened with."""
+        return self._limits
+
+    @property
+    def folder(self) -> Path:
+        """Where the shard in use stands."""
+        return self._folder / self._sidecar.shard
+
+    @property
+    def graph(self) -> bool:
+        """Whether the shard in use has an HNSW graph."""
+        return self._sidecar.graph
+
+    @property
+    def changed(self) -> int:
+        """Points written since the segments were last built, each as often as it was written."""
+        return self._changed
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long ago the last write was."""
+        return time.monotonic() - self._written_at
 
     @property
     def missing_points(self) -> int:
@@ -82,11 +96,18 @@ class OpenShard:
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Put a question to the engine. Raises `IndexUnavailable`."""
-        return asked(getattr(self._usable(), method), *arguments)
+        while True:
+            shard = self._usable()
+            try:
+                return asked(getattr(shard, method), *arguments)
+            except errors.IndexUnavailable:
+                if shard is self._shard:
+                    raise
+                # It was replaced, and closed, between the two lines: the other one answers.
 
     def size(self) -> int:
         """How many points there are."""
-        size: int = asked(self._usable().info).points_count
+        size: int = self.ask("info").points_count
         return size
 
     def write(self, operations: Sequence[tuple[UpdateOperation, int]]) -> None:
@@ -94,7 +115,11 @@ class OpenShard:
         with self._exclusively() as shard:
             for operation, points in operations:
                 self._apply(shard, operation)
+                if self._journal is not None:
+                    self._journal.add(operation, points)
                 self._unflushed += points
+                self._changed += points
+                self._written_at = time.monotonic()
                 if self._unflushed >= self._limits.flush_points:
                     self._flush()
 
@@ -113,6 +138,61 @@ class OpenShard:
             if self._unflushed:
                 self._flush()
 
+    def snapshot(self, folder: Path) -> None:
+        """Copy the index to a new folder, as a process that is killed now would leave it: to be opened like that.
+
+        Writers wait for the copy, readers do not: 1 GB takes some 3 s. Raises `IndexUnavailable`.
+        """
+        with self._exclusively():
+            self._flush()
+            try:
+                folder.mkdir(parents=True)
+                copy_shard(self.folder, folder / self.folder.name)
+                shutil.copyfile(self._folder / SIDECAR_NAME, folder / SIDECAR_NAME)
+            except OSError as err:
+                raise errors.IndexUnavailable(f"The embedded index cannot be copied to {folder}: {err}") from err
+
+    def settle(self, changed: int = 0) -> None:
+        """Its segments are as they should be, but for so many points written since."""
+        self._changed = changed
+
+    @contextlib.contextmanager
+    def copied_to(self, folder: Path) -> Iterator[Journal]:
+        """Copy the shard there, and keep a journal of what is written from then on, until the block's end.
+
+        Writers wait for the copy, readers do not: 1 GB takes some 3 s. Raises `IndexUnavailable`.
+        """
+        with self._exclusively():
+            self._flush()
+            try:
+                copy_shard(self.folder, folder)
+            except OSError as err:
+                raise errors.IndexUnavailable(f"The embedded index cannot be copied to {folder}: {err}") from err
+            journal = self._journal = Journal(self._limits.growth.journal_points)
+        try:
+            yield journal
+        finally:
+            self._journal = None
+
+    def move_to(self, folder: Path, engine: EdgeShard, journal: Journal, *, graph: bool) -> None:
+        """Serve from `engine` at `folder`, which holds what this one held when the journal was begun.
+
+        It is brought up to this one first, by steps between which readers are served. Killed at any moment, the process
+        finds one of the two noted, and that one whole. Raises `IndexUnavailable`: then nothing has changed.
+        """
+        closed = engine
+        try:
+            journal.catch_up(engine)
+            asked(engine.flush)  # so that the flush for which writers wait has little to do
+            with self._exclusively() as former:
+                self._take_over(folder, engine, journal, graph=graph)
+                closed = former
+        finally:
+            try:
+                close_shard(closed)  # whoever still asks the former one asks again
+            except errors.IndexUnavailable:
+                log.exception("A shard that is not used any more could not be closed; it goes with the process.")
+
     def close(self) -> None:
         """Flush and let go. Nothing happens the second time, nor in a forked child, whose shard it is not."""
         if os.getpid() != self._process:
@@ -126,7 +206,7 @@ class OpenShard:
                 self._flush(clean=True)
             finally:
                 shard, self._shard = self._shard, None
-                asked(shard.close)
+                close_shard(shard)
 
     def _usable(self) -> EdgeShard:
         if os.getpid() != self._process:
@@ -148,7 +228,9 @@ class OpenShard:
     def _apply(self, shard: EdgeShard, operation: UpdateOperation) -> None:
         try:
             asked(shard.update, operation)
-        except BaseException:
+        except BaseException as err:
+            if self._journal is not None:
+                self._journal.spoil(f"a write failed: {err}")
             # A refused batch may be half applied, and a replay of the log would apply another half: settle it now.
             with contextlib.suppress(errors.IndexUnavailable):
                 asked(shard.flush)
@@ -158,13 +240,39 @@ class OpenShard:
         begun = datetime.now(UTC)  # before it: what is written after a flush has begun may have missed it
         asked(self._usable().flush)
         self._unflushed = 0
-        self._note(replace(self._sidecar, points=self.size(), flushed_at=begun, clean=clean), durable=True)
+        noted = replace(self._sidecar, points=self.size(), flushed_at=begun, clean=clean, changed=self._changed)
+        self._note(noted, durable=True)
 
     def _note(self, sidecar: Sidecar, *, durable: bool) -> None:
         if self._missing or self._unsure_since is not None:
             return  # the loss must be seen at the next start too, until it was accepted
         self._sidecar = sidecar
         write_sidecar(self._folder, sidecar, durable=durable)
+
+    def _take_over(self, folder: Path, engine: EdgeShard, journal: Journal, *, graph: bool) -> None:
+        journal.finish(engine)
+        begun = datetime.now(UTC)
+        asked(engine.flush)
+        points, expected = asked(engine.info).points_count, self.size()
+        if journal.spoiled or points != expected:
+            raise errors.IndexUnavailable(journal.spoiled or f"{points} points instead of {expected} were built")
+        noted = replace(self._sidecar, shard=folder.name, graph=graph, changed=journal.points)
+        self._point_to(noted, points, begun)
+        self._shard, self._journal = engine, None
+        self._changed, self._unflushed = journal.points, 0
+
+    def _point_to(self, sidecar: Sidecar, points: int, flushed_at: datetime) -> None:
+        """Note another shard, durably or not at all. A doubt about what it holds stays noted."""
+        former = self._sidecar
+        if not self._missing and self._unsure_since is None:
+            sidecar = replace(sidecar, points=points, flushed_at=flushed_at)
+        try:
+            write_sidecar(self._folder, sidecar, durable=True)
+        except errors.IndexUnavailable:
+            # It may stand there all the same, though perhaps not for long.
+            write_sidecar(self._folder, former, durable=False)
+            raise
+        self._sidecar = sidecar
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(self._limits.flush_seconds):

@@ -15,8 +15,12 @@ from backend.ports import Space
 
 FORMAT = 1
 """The layout of the folder. A greater one was written by a later version, which this one must not touch."""
+FORMAT_MOVED = 2
+"""As 1, but the shard stands elsewhere than in `shard`: a version that knows format 1 only would make an empty one."""
 
 NAME = "index.json"
+SHARD = "shard"
+"""Where an index's first shard stands; those built in its place have names of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,9 @@ class Sidecar:
 
     `flushed_at`: what was written before this moment survives a loss of power. `clean`: so does everything else, as
     nobody has had the index open since. Descriptions of earlier versions had neither, and count as clean.
+
+    `shard`: the folder of the shard, beside the description. `graph`: it has an HNSW graph. `changed`: points written
+    since its segments were last built, each as often as it was written.
     """
 
     space: Space
@@ -32,6 +39,9 @@ class Sidecar:
     points: int = 0
     flushed_at: datetime | None = None
     clean: bool = True
+    shard: str = SHARD
+    graph: bool = False
+    changed: int = 0
 
 
 def read_sidecar(folder: Path) -> Sidecar | None:
@@ -42,8 +52,10 @@ def read_sidecar(folder: Path) -> Sidecar | None:
     file = folder / NAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise errors.Misconfigured(f"{file} has format {content['format']}; this version reads format {FORMAT}.")
+        if content["format"] not in {FORMAT, FORMAT_MOVED}:
+            raise errors.Misconfigured(
+                f"{file} has format {content['format']}; this version reads formats {FORMAT} and {FORMAT_MOVED}."
+            )
         flushed_at = content.get("flushed_at")
         return Sidecar(
             space=Space(**content["space"]),
@@ -51,6 +63,10 @@ def read_sidecar(folder: Path) -> Sidecar | None:
             points=content["points"],
             flushed_at=None if flushed_at is None else datetime.fromisoformat(flushed_at),
             clean=content.get("clean", True),
+            shard=content.get("shard", SHARD),
+            graph=content.get("graph", False),
+            # Of a description that does not say, all is taken for changed: at worst its segments are built once more.
+            changed=content.get("changed", content["points"]),
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -66,12 +82,15 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
     Raises `IndexUnavailable` when the disk refuses.
     """
     content = {
-        "format": FORMAT,
+        "format": FORMAT if sidecar.shard == SHARD else FORMAT_MOVED,
         "space": asdict(sidecar.space),
         "created_at": sidecar.created_at,
         "points": sidecar.points,
         "flushed_at": None if sidecar.flushed_at is None else sidecar.flushed_at.isoformat(),
         "clean": sidecar.clean,
+        "shard": sidecar.shard,
+        "graph": sidecar.graph,
+        "changed": sidecar.changed,
     }
     draft = folder / f"{NAME}.new"
     try:

@@ -111,9 +111,9 @@ def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
     assert ids(best_products(engine.fetch, 3)) == ["p00001", "p00002", "p00003"]
 
 
-def test_a_point_removed_since_it_was_found_is_left_out() -> None:
-    hits = [Hit("a", 0.9, "1"), Hit("b", 0.8, "2")]
-    (match,) = matches_of(hits, {"2": {"image": "f00", "price": None}})
+def test_a_point_removed_or_buried_since_it_was_found_is_left_out() -> None:
+    hits = [Hit("a", 0.9, "1"), Hit("b", 0.8, "2"), Hit("c", 0.7, "3")]
+    (match,) = matches_of(hits, {"2": {"image": "f00", "price": None}, "3": {"version": 2, "buried_at": 1.0}})
     assert match == Match("b", 0.8, "f00", {"image": "f00"})
 
 

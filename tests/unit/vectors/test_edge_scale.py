@@ -13,8 +13,8 @@ from backend.domain.payload import Payload
 from backend.domain.picture import Vector
 from backend.domain.product import Product
 from backend.ports import Space
+from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
-from backend.vectors.open_shard import EdgeLimits
 from tests.factories import product
 from tests.unit.vectors.points import CATEGORIES, NAMES, PRICES, WORDS, clustered, filters, point
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from backend.errors import IndexUnavailable
+from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
-from backend.vectors.open_shard import EdgeLimits, OpenShard
+from backend.vectors.open_shard import OpenShard
 from backend.vectors.sidecar import Sidecar, read_sidecar
 from tests.factories import product
 from tests.unit.vectors.points import SPACE, points, signs
