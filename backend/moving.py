@@ -78,8 +78,11 @@ def take_snapshot(settings: Settings, name: str, number: int, folder: Path) -> I
 
     laid = settings.snapshots / name
     shutil.rmtree(folder, ignore_errors=True)
-    place_folder(laid, folder)
-    shutil.rmtree(laid, ignore_errors=True)
+    try:
+        laid.rename(folder)
+    except OSError:  # another file system
+        place_folder(laid, folder)
+        shutil.rmtree(laid, ignore_errors=True)
     return replace(described(folder), number=number)
 
 

@@ -1,11 +1,15 @@
 """An installation without a server process: real stores where its settings say, a fake encoder, the use cases."""
 
 import shutil
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import pytest
+from qdrant_client import QdrantClient
 
 from backend import opening
 from backend.assembly import Parts, assemble
@@ -18,16 +22,22 @@ from backend.keeping import open_kept
 from backend.manifests.reader import FileReader
 from backend.settings import Settings
 from backend.usecases.keep_pictures import Upload
+from backend.vectors import server
 from backend.vectors.snapshots import described
+from tests.contracts.catalog_backends import POSTGRES_URL, database
 from tests.factories import key, product
 from tests.fakes.doorbell import FakeDoorbell
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.picture_fetcher import FakePictureFetcher
 from tests.house import AtOnce
 from tests.pictures import jpeg
+from tests.s3_server import S3Server
 
 Answers: TypeAlias = list[list[tuple[str, str, float]]]
 """Search by search, the products found in order: id, picture, score."""
+
+CATALOG = "postgresql" if POSTGRES_URL else "sqlite"
+"""Where no PostgreSQL is named, another SQLite file: rows go the same way."""
 
 
 class Shop:
@@ -127,3 +137,19 @@ def alike(some: Answers, others: Answers) -> bool:
         for found, its_found in zip(some, others, strict=True)
         for (product_id, content_hash, score), (its_id, its_hash, its_score) in zip(found, its_found, strict=True)
     )
+
+
+@contextmanager
+def on_servers(settings: Settings, folder: Path, s3: S3Server) -> Iterator[Settings]:
+    """The same settings with everything elsewhere, and new: PostgreSQL, S3, and Qdrant's client in its own process,
+    which keeps a folder, in the place of a Qdrant server. One such client at a time may have the folder open.
+    """
+    folder.mkdir()
+    with ExitStack() as ends:
+        ends.enter_context(warnings.catch_warnings())
+        patch = ends.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(server, "connect", lambda *_, **__: QdrantClient(path=str(folder / "qdrant")))
+        catalog = ends.enter_context(database(CATALOG, folder))
+        moved = {"catalog_url": catalog, "qdrant_url": "http://qdrant.invalid:6333", "blobs_url": s3.url()}
+        stores = settings.stores.model_copy(update=moved | {"blobs_endpoint": s3.endpoint})
+        yield settings.model_copy(update={"stores": stores})

@@ -42,6 +42,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     lock = _engine_lock(settings.data_dir)
     key = settings.door_key()
     _use_scratch(settings.data_dir / "tmp")
+    shutil.rmtree(settings.snapshots, ignore_errors=True)  # laid for a backup that was ended before it came for it
     built = build(settings)
     app = create_app(built.services, settings, key=key)
     register_tasks(built.celery, built.services, built.doorbell)

@@ -3,13 +3,10 @@ in the place of a Qdrant server.
 """
 
 import io
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from qdrant_client import QdrantClient
 
 from backend import migrating
 from backend.domain.importing import ImportOptions
@@ -18,11 +15,9 @@ from backend.errors import BlobsUnavailable, Misconfigured
 from backend.migrating import migrate, settings_there
 from backend.settings import Settings, StoreSettings
 from backend.usecases import move_installation
-from backend.vectors import server
-from tests.contracts.catalog_backends import POSTGRES_URL, database
 from tests.factories import key
 from tests.s3_server import S3Server
-from tests.shop import Shop, alike, shop, stock
+from tests.shop import Shop, alike, on_servers, shop, stock
 from tests.unit.vectors.folders import folder_in_memory
 
 pytestmark = [
@@ -30,9 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant:UserWarning"),
     pytest.mark.filterwarnings("ignore:Local mode performs exact:UserWarning"),
 ]
-
-CATALOG = "postgresql" if POSTGRES_URL else "sqlite"
-"""Where no PostgreSQL is named, another SQLite file: the rows go the same way."""
 
 
 @pytest.fixture
@@ -47,16 +39,9 @@ def here(root: Path, s3: S3Server) -> Settings:
 
 
 @pytest.fixture
-def there(here: Settings, root: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The same settings, everything elsewhere."""
-    monkeypatch.setattr(server, "connect", lambda *_, **__: QdrantClient(path=str(root / "qdrant")))
-    (root / "other").mkdir()
-    with ExitStack() as ends:
-        ends.enter_context(warnings.catch_warnings())
-        catalog = ends.enter_context(database(CATALOG, root / "other"))
-        moved = {"catalog_url": catalog, "qdrant_url": "http://qdrant.invalid:6333", "blobs_url": s3.url()}
-        stores = here.stores.model_copy(update=moved)
-        yield here.model_copy(update={"stores": stores})
+def there(here: Settings, root: Path, s3: S3Server) -> Iterator[Settings]:
+    with on_servers(here, root / "servers", s3) as settings:
+        yield settings
 
 
 def silent(_: str) -> None:
