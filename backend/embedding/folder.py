@@ -46,8 +46,8 @@ _IRRELEVANT_KEYS: Final = frozenset({"transformers_version", "_name_or_path", "d
 """Keys of a config that say who saved it, and where, but not what it computes (it always runs in float32 here).
 They change when the same model is saved again by another release, which must not force a whole index to be rebuilt."""
 
-_RECIPE: Final = b"clip 1"
-"""Our own share in a vector (Pillow's bicubic scaling, float32). Count it up when that changes the vectors."""
+_RECIPE: Final = b"clip 2"
+"""Our own share in a vector (scaling by `resizing`, float32). Count it up when that changes the vectors."""
 
 
 def missing_files(folder: Path, *, texts_only: bool = False) -> tuple[str, ...]:

@@ -1,18 +1,22 @@
 """From a decoded picture of any size to the square the network sees."""
 
-import numpy as np
 from PIL import Image
 
 from backend.domain.picture import Pixels
+from backend.embedding.resizing import resized
 
 
 def centre_square(picture: Pixels, *, side: int, crop: float) -> Pixels:
     """(height, width, 3) -> (side, side, 3): the middle square of `crop` times the short side, scaled bicubically.
 
-    The box may end between pixels; Pillow weighs the pixels it cuts, which a slice of whole pixels cannot.
+    It is cut at whole pixels, as many on the left as on the right: half a pixel off the middle tells more in a vector
+    than the pixel by which it may be no square.
     """
-    height, width = picture.shape[:2]
-    edge = min(height, width) * crop
-    left, top = (width - edge) / 2, (height - edge) / 2
-    image = Image.fromarray(picture)
-    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge)))
+    edge = min(picture.shape[:2]) * crop
+    top, left = (_margin(length, edge) for length in picture.shape[:2])
+    middle = picture[top : picture.shape[0] - top, left : picture.shape[1] - left]
+    return resized(middle, (side, side), Image.Resampling.BICUBIC)
+
+
+def _margin(length: int, edge: float) -> int:
+    return round((length - edge) / 2)
