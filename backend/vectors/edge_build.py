@@ -15,7 +15,7 @@ from pathlib import Path
 import qdrant_edge
 
 from backend import errors
-from backend.vectors.edge_shard import asked, flat_config, graph_config, link_payload
+from backend.vectors.edge_shard import asked, flat_config, graph_config, link_payload, number_index
 
 NOTHING_TO_DO = 3
 """Exit status: the segments are as they should be."""
@@ -26,12 +26,13 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build. `indexed_kb`: see `backend.vectors.edge_limits.GrowthLimits`."""
+    """What to build. `indexed_kb`: see `backend.vectors.edge_limits.GrowthLimits`. `number_fields`: to get an index."""
 
     folder: Path
     dimension: int
     graph: bool
     indexed_kb: int
+    number_fields: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """As a process of its own, which ends with this one."""
@@ -39,6 +40,7 @@ class Plan:
             *(sys.executable, "-m", "backend.vectors.edge_build", str(self.folder)),
             *("--dimension", str(self.dimension), "--indexed-kb", str(self.indexed_kb), "--parent", str(os.getpid())),
             *(("--graph",) if self.graph else ()),
+            *(f"--number-field={name}" for name in self.number_fields),
         ]
 
 
@@ -48,7 +50,9 @@ def build(plan: Plan) -> bool:
     shard = asked(qdrant_edge.EdgeShard.load, str(plan.folder), config(plan.dimension, plan.indexed_kb))
     if plan.graph:
         link_payload(shard)
-    built: bool = asked(shard.optimize)
+    for name in plan.number_fields:
+        asked(shard.update, number_index(name))
+    built: bool = asked(shard.optimize) or bool(plan.number_fields)
     asked(shard.flush)  # only now are the former segments' files removed
     asked(shard.close)
     return built
@@ -62,11 +66,13 @@ def main() -> None:
     parser.add_argument("--indexed-kb", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--graph", action="store_true")
+    parser.add_argument("--number-field", action="append", default=[])
     given = parser.parse_args()
     os.nice(NICENESS)
     _end_with(given.parent)
     try:
-        built = build(Plan(given.folder, given.dimension, given.graph, given.indexed_kb))
+        plan = Plan(given.folder, given.dimension, given.graph, given.indexed_kb, tuple(given.number_field))
+        built = build(plan)
     except errors.IndexUnavailable as err:
         sys.exit(err.detail)
     sys.exit(0 if built else NOTHING_TO_DO)

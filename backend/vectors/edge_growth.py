@@ -74,11 +74,16 @@ class Growth:
         self._process = os.getpid()
         self._closing = threading.Event()
         self._not_before = 0.0
+        self._number_fields: set[str] = set()
         self._thread = threading.Thread(target=self._look_now_and_then, name="edge-growth", daemon=True)
 
     def start(self) -> None:
         """Look after it from now on."""
         self._thread.start()
+
+    def index_numbers(self, field: str) -> None:
+        """Let the next build, and let that be soon, make an index of an attribute's numbers."""
+        self._number_fields.add(field)
 
     def close(self) -> None:
         """End a build that is under way, and look no more. To be called before the shard is closed."""
@@ -95,6 +100,7 @@ class Growth:
         try:
             points = shard.size()
             wanted = build_wanted(points, shard.changed, shard.idle_seconds, limits, graph=shard.graph)
+            wanted = wanted or bool(self._number_fields)
             if not wanted or time.monotonic() < self._not_before or not _one_at_a_time.acquire(blocking=False):
                 return False
             try:
@@ -126,10 +132,12 @@ class Growth:
         return moved
 
     def _build_at(self, folder: Path, *, graph: bool) -> None:
+        fields = tuple(sorted(self._number_fields))
         with self._shard.copied_to(folder) as journal:
-            plan = Plan(folder, self._shard.space.dimension, graph, self._limits.growth.indexed_kb)
+            plan = Plan(folder, self._shard.space.dimension, graph, self._limits.growth.indexed_kb, fields)
             if self._built(plan, journal):
                 self._shard.move_to(folder, load_shard(folder), journal, graph=graph)
+                self._number_fields.difference_update(fields)
             else:
                 self._not_before = time.monotonic() + self._limits.growth.retry_seconds
                 self._shard.settle(journal.points)

@@ -10,6 +10,7 @@ from typing import Any
 import qdrant_edge
 
 from backend import errors
+from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,18 @@ def link_payload(shard: qdrant_edge.EdgeShard) -> None:
         if name in LINKED_FIELDS and name in present and present[name].params.enable_hnsw is False:
             asked(shard.update, qdrant_edge.UpdateOperation.delete_field_index(name))
             asked(shard.update, qdrant_edge.UpdateOperation.create_field_index(name, parameters))
+
+
+def number_index(field: str) -> qdrant_edge.UpdateOperation:
+    """Makes an index of an attribute's numbers: 0.05 ms a point, in which the process stands still."""
+    parameters = qdrant_edge.FloatIndexParams(enable_hnsw=False)
+    operation: qdrant_edge.UpdateOperation = asked(qdrant_edge.UpdateOperation.create_field_index, field, parameters)
+    return operation
+
+
+def number_indexes(shard: qdrant_edge.EdgeShard) -> set[str]:
+    """The attributes that have one."""
+    return {name for name in asked(shard.info).payload_schema if name.startswith(NUMBERS)}
 
 
 def _config(dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig) -> qdrant_edge.EdgeConfig:

@@ -20,7 +20,7 @@ from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_growth import Growth, remove_leftovers
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_search import EdgeSearch, vector_of
-from backend.vectors.edge_shard import asked, create_shard, load_shard, optimize
+from backend.vectors.edge_shard import asked, create_shard, load_shard, number_index, optimize
 from backend.vectors.filters import (
     buried,
     in_dialect,
@@ -31,6 +31,7 @@ from backend.vectors.filters import (
     older,
     with_image,
 )
+from backend.vectors.numbers import number_fields, unmet
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
@@ -55,6 +56,7 @@ class EdgeStore(EdgeSearch):
         super().__init__(shard)
         self._limits = shard.limits
         self._growth = growth
+        self._number_fields = shard.number_indexes()
 
     @staticmethod
     def stored_space(path: Path) -> Space | None:
@@ -146,12 +148,15 @@ class EdgeStore(EdgeSearch):
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert, or replace what is older, after checking all of them."""
-        self._put(storable_points(points, self.space.dimension), older)
+        usable = storable_points(points, self.space.dimension)
+        self._index_numbers([point.payload for point in usable])
+        self._put(usable, older)
 
     def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
         """Merge `facts` into the payload of those points of a product, or of the one with a picture, that are older."""
         usable = storable_facts(facts)
         wanted = in_dialect(with_image(of_product(key, older_than=version_of(usable)), image), EdgeDialect())
+        self._index_numbers([usable])
         self._shard.write([(asked(qdrant_edge.UpdateOperation.set_payload_by_filter, wanted, usable), 1)])
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
@@ -219,6 +224,18 @@ class EdgeStore(EdgeSearch):
         """Flush and let go of the folder; the store cannot be used afterwards."""
         self._growth.close()
         self._shard.close()
+
+    def _index_numbers(self, payloads: Sequence[Payload]) -> None:
+        """An index for each attribute that is a number: at once while that is short, else when the shard is built anew.
+
+        What a process that ends has not built is met again by the next product that has the attribute.
+        """
+        for field in unmet(number_fields(payloads), self._number_fields):
+            self._number_fields.add(field)
+            if self._shard.size() <= self._limits.index_at_once_points:
+                self._shard.write([(number_index(field), 0)])
+            else:
+                self._growth.index_numbers(field)
 
     def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
         """Insert, or replace what the filter for the point's version admits."""

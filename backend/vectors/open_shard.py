@@ -18,7 +18,7 @@ from backend import errors
 from backend.ports import Space
 from backend.vectors.edge_copy import copy_shard
 from backend.vectors.edge_limits import EdgeLimits
-from backend.vectors.edge_shard import asked, close_shard
+from backend.vectors.edge_shard import asked, close_shard, number_indexes
 from backend.vectors.journal import Journal
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, write_sidecar
@@ -109,6 +109,10 @@ class OpenShard:
         """How many points there are."""
         size: int = self.ask("info").points_count
         return size
+
+    def number_indexes(self) -> set[str]:
+        """The attributes that have an index of their numbers."""
+        return number_indexes(self._usable())
 
     def write(self, operations: Sequence[tuple[UpdateOperation, int]]) -> None:
         """Apply operations, each with the points it writes, in order and without another writer's between them."""
