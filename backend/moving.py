@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from backend.ports import BlobStore, ImportFiles
 
 Tell = Callable[[str], None]
+
+_ONE_CLOCK = timedelta(seconds=2)
+"""One process notes both times; its clock may be set back meanwhile, mostly by less."""
+_MANY_CLOCKS = timedelta(seconds=60)
+"""Several machines do. Clocks of servers differ by less, and what is looked at twice costs a query."""
 
 
 def make_backup(settings: Settings, folder: Path, copy_index: Callable[[Path], IndexCopy], tell: Tell) -> Backup:
@@ -48,6 +53,7 @@ def make_backup(settings: Settings, folder: Path, copy_index: Callable[[Path], I
                 _kept_files,
                 now,
                 version("shelfsight"),
+                _ONE_CLOCK if settings.embedded else _MANY_CLOCKS,
                 tell,
             )()
     finally:

@@ -60,7 +60,9 @@ def _python(_: Settings) -> Finding:
 
 
 def _packages(settings: Settings) -> Finding:
-    wanted = _EMBEDDED if settings.embedded else _SERVER
+    wanted: tuple[str, ...] = _EMBEDDED if settings.embedded else _SERVER
+    if settings.stores.blobs_url is not None:
+        wanted += ("boto3",)
     missing = [name for name in wanted if not _installed(name)]
     extra = "embedded" if settings.embedded else "server"
     mend = f"Run: pip install 'shelfsight[{extra}]'" if missing else ""

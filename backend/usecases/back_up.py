@@ -21,9 +21,6 @@ from backend.usecases.copy_pictures import CopyPictures
 ROUNDS = 5
 """Copies of the catalog, each for something that was removed since the one before. Two are rare, five are a fault."""
 
-CLOCKS = timedelta(seconds=60)
-"""How far the clocks of machines that work on one catalog may be apart, and a commit behind the moment it notes."""
-
 EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -88,7 +85,8 @@ class Snapshot:
 class BackUp:
     """`copy_index` copies the index that serves to a new folder. `copy_catalog` copies the catalog to a file, in place
     of what is there, and opens the copy. `kept` and `kept_files`: where the archive keeps pictures and files of
-    imports. `tell` hears what is being done.
+    imports. `margin`: how far the clocks of those who note in the catalog when the index was told may be behind.
+    `tell` hears what is being done.
     """
 
     archive: Archive
@@ -101,6 +99,7 @@ class BackUp:
     kept_files: Callable[[Path], ImportFiles]
     clock: Clock
     version: str
+    margin: timedelta
     tell: Callable[[str], None] = lambda _: None
 
     def __call__(self) -> Backup:
@@ -109,7 +108,7 @@ class BackUp:
         folder = self.archive.begin()
         snapshot = self.layout(folder)
         index, counts, lost = self._copy(snapshot, known)
-        index = replace(index, told_before=index.told_before - CLOCKS)
+        index = replace(index, told_before=index.told_before - self.margin)
         counts["points"] = index.points
         backup = Backup(folder.name, self.clock(), self.version, index, counts, tuple(sorted(lost)))
         self.tell("writing everything to the disk")

@@ -1,12 +1,13 @@
 """A backup made while everything goes on, restored elsewhere: the same answers, and nothing accepted is lost."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backend import moving, opening
+from backend import moving
 from backend.domain.backup import IndexCopy
 from backend.domain.query import Query
 from backend.errors import BackupUnusable, Misconfigured
@@ -73,7 +74,7 @@ def test_a_restored_installation_has_the_same_counts_and_gives_the_same_answers(
 def test_nothing_is_lost_that_was_written_between_the_copies_of_index_and_catalog(
     here: Settings, there: Settings, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.usecases.back_up.CLOCKS", opening._CLOCK_MARGIN)
+    monkeypatch.setattr(moving, "_ONE_CLOCK", timedelta(0))
     with shop(here) as it:
         stock(it)
 
@@ -90,7 +91,7 @@ def test_nothing_is_lost_that_was_written_between_the_copies_of_index_and_catalo
         moving.make_backup(here, backup, copy_and_go_on, silent)
         it.work()
         counts, answers = it.counts(), it.answers()
-    moving.restore_backup(there, backup, silent)
+    assert moving.restore_backup(there, backup, silent).due == 4  # and `waits`, which is due anyway
     with shop(there) as again:
         again.work()
         assert again.counts() == counts
