@@ -2,12 +2,16 @@
 
 from dataclasses import asdict
 
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
 from backend import errors
 from backend.ports import Space
+from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.server import Server
 from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
+
+FORMAT = 2
+"""Which facts its points have. 1 was that of versions before words could be searched."""
 
 
 def stored_space(server: Server, collection: str) -> Space | None:
@@ -16,16 +20,24 @@ def stored_space(server: Server, collection: str) -> Space | None:
         return None
     metadata = server.ask(lambda client: client.get_collection(collection)).config.metadata or {}
     try:
-        return Space(**metadata["space"])
+        space = Space(**metadata["space"])
     except (KeyError, TypeError) as err:
         raise errors.Misconfigured(f"The collection {collection} was not made by Shelfsight: name another.") from err
+    if metadata.get("format") != FORMAT:
+        raise errors.Misconfigured(
+            f"The collection {collection} has format {metadata.get('format', 1)}; this version reads format {FORMAT}. "
+            "Delete it: the next start makes every product due, and builds the index anew."
+        )
+    return space
 
 
 def create_collection(server: Server, collection: str, space: Space, design: Design) -> None:
     """Make an empty collection. Raises `IndexUnavailable` when it is there already."""
 
     def create(client: QdrantClient) -> None:
-        client.create_collection(collection, **design.collection(space.dimension), metadata={"space": asdict(space)})
+        client.create_collection(
+            collection, **design.collection(space.dimension), metadata={"space": asdict(space), "format": FORMAT}
+        )
 
     server.ask(create)
 
@@ -41,6 +53,19 @@ def index_payload(server: Server, collection: str) -> None:
     for name, schema in payload_indexes().items():
         if name not in present:
             _index(server, collection, name, schema)
+
+
+def number_indexes(server: Server, collection: str) -> set[str]:
+    """The attributes that have an index of their numbers."""
+    present = server.ask(lambda client: client.get_collection(collection)).payload_schema
+    return {name for name in present if name.startswith(NUMBERS)}
+
+
+def index_number(server: Server, collection: str, field: str) -> None:
+    """Have an index of an attribute's numbers made, without waiting for it."""
+    # Without links in the graph, which is there already and would have to be built again.
+    schema = models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=False)
+    server.ask(lambda client: client.create_payload_index(collection, field, schema, wait=False))
 
 
 def _index(server: Server, collection: str, name: str, schema: PayloadIndex) -> None:

@@ -24,9 +24,17 @@ from backend.vectors.filters import (
     older,
     with_image,
 )
+from backend.vectors.numbers import number_fields, unmet
 from backend.vectors.payload import VECTOR_NAME, storable_facts, storable_points
 from backend.vectors.server import Server
-from backend.vectors.server_collection import create_collection, index_payload, remove_collection, stored_space
+from backend.vectors.server_collection import (
+    create_collection,
+    index_number,
+    index_payload,
+    number_indexes,
+    remove_collection,
+    stored_space,
+)
 from backend.vectors.server_design import Design
 from backend.vectors.server_filters import ServerDialect
 from backend.vectors.server_search import ServerSearch, vector_of
@@ -45,6 +53,10 @@ class ServerStore(ServerSearch):
 
     The space stands in the collection's metadata. Every call raises `IndexUnavailable` when the server does not answer.
     """
+
+    def __init__(self, server: Server, collection: str, space: Space) -> None:
+        super().__init__(server, collection, space)
+        self._number_fields = set[str]()
 
     @staticmethod
     def stored_space(server: Server, collection: str) -> Space | None:
@@ -93,12 +105,15 @@ class ServerStore(ServerSearch):
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert, or replace what is older, after checking all of them."""
-        self._put(storable_points(points, self._space.dimension), older)
+        usable = storable_points(points, self._space.dimension)
+        self._index_numbers([point.payload for point in usable])
+        self._put(usable, older)
 
     def set_facts(self, key: ProductKey, facts: Payload, *, image: str | None = None) -> None:
         """Merge `facts` into the payload of those points of a product, or of the one with a picture, that are older."""
         usable = storable_facts(facts)
         wanted = in_dialect(with_image(of_product(key, older_than=version_of(usable)), image), ServerDialect())
+        self._index_numbers([usable])
         self._server.ask(
             lambda client: client.set_payload(
                 self._collection, usable, points=wanted, wait=True, ordering=self._server.ordering
@@ -177,6 +192,16 @@ class ServerStore(ServerSearch):
         return self._server.ask(
             lambda client: client.query_batch_points(self._collection, requests, consistency=self._server.read_from)
         )
+
+    def _index_numbers(self, payloads: Sequence[Payload]) -> None:
+        """An index for each attribute that is a number; the server makes it beside its other work."""
+        fields = number_fields(payloads)
+        if fields <= self._number_fields:
+            return
+        self._number_fields |= number_indexes(self._server, self._collection)  # another process' too
+        for field in unmet(fields, self._number_fields):
+            index_number(self._server, self._collection, field)
+            self._number_fields.add(field)
 
     def _put(self, points: Sequence[Point], replaceable: Callable[[int], Filter]) -> None:
         """Insert, or replace what the filter for the point's version admits."""

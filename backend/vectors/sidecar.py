@@ -13,10 +13,8 @@ from pathlib import Path
 from backend import errors
 from backend.ports import Space
 
-FORMAT = 1
-"""The layout of the folder. A greater one was written by a later version, which this one must not touch."""
-FORMAT_MOVED = 2
-"""As 1, but the shard stands elsewhere than in `shard`: a version that knows format 1 only would make an empty one."""
+FORMAT = 2
+"""The layout of the folder, and which facts its points have. 1 was that of versions before words could be searched."""
 
 NAME = "index.json"
 SHARD = "shard"
@@ -28,7 +26,7 @@ class Sidecar:
     """What an index is for, and how many points it held at the last flush, less those removed since.
 
     `flushed_at`: what was written before this moment survives a loss of power. `clean`: so does everything else, as
-    nobody has had the index open since. Descriptions of earlier versions had neither, and count as clean.
+    nobody has had the index open since.
 
     `shard`: the folder of the shard, beside the description. `graph`: it has an HNSW graph. `changed`: points written
     since its segments were last built, each as often as it was written.
@@ -47,26 +45,23 @@ class Sidecar:
 def read_sidecar(folder: Path) -> Sidecar | None:
     """The description; None when there is none. Takes no lock, so any process may ask.
 
-    Raises `IndexUnavailable` when it cannot be read, and `Misconfigured` when a later version wrote it.
+    Raises `IndexUnavailable` when it cannot be read, and `Misconfigured` when another version wrote it.
     """
     file = folder / NAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] not in {FORMAT, FORMAT_MOVED}:
-            raise errors.Misconfigured(
-                f"{file} has format {content['format']}; this version reads formats {FORMAT} and {FORMAT_MOVED}."
-            )
-        flushed_at = content.get("flushed_at")
+        if content["format"] != FORMAT:
+            raise errors.Misconfigured(_refusal(file, content["format"]))
+        flushed_at = content["flushed_at"]
         return Sidecar(
             space=Space(**content["space"]),
             created_at=content["created_at"],
             points=content["points"],
             flushed_at=None if flushed_at is None else datetime.fromisoformat(flushed_at),
-            clean=content.get("clean", True),
-            shard=content.get("shard", SHARD),
-            graph=content.get("graph", False),
-            # Of a description that does not say, all is taken for changed: at worst its segments are built once more.
-            changed=content.get("changed", content["points"]),
+            clean=content["clean"],
+            shard=content["shard"],
+            graph=content["graph"],
+            changed=content["changed"],
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -82,7 +77,7 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
     Raises `IndexUnavailable` when the disk refuses.
     """
     content = {
-        "format": FORMAT if sidecar.shard == SHARD else FORMAT_MOVED,
+        "format": FORMAT,
         "space": asdict(sidecar.space),
         "created_at": sidecar.created_at,
         "points": sidecar.points,
@@ -104,6 +99,13 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
             _fsync_folder(folder)
     except OSError as err:
         raise errors.IndexUnavailable(f"{folder / NAME} cannot be written ({err}).") from err
+
+
+def _refusal(file: Path, found: object) -> str:
+    said = f"{file} has format {found}; this version reads format {FORMAT}. "
+    if found == 1:
+        return f"{said}Remove {file.parent}: the next start makes every product due, and builds the index anew."
+    return f"{said}Start the version that wrote it."
 
 
 def _fsync_folder(folder: Path) -> None:

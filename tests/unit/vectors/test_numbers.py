@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from backend.domain.filters import Between, Filter
 from backend.domain.payload import product_payload
+from backend.vectors import server_store
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.numbers import MAX_NUMBER_FIELDS, number_fields, unmet
@@ -54,3 +57,13 @@ def test_a_large_index_gets_it_when_it_is_built_anew_and_finds_the_same_before(t
     assert (store._shard.number_indexes(), sorted(heavy(store))) == ({"attributes.weight"}, ["p2", "p3"])
     assert not store._growth.look(), "it is built once"
     store.close()
+
+
+def test_a_server_is_asked_for_an_index_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(server_store, "number_indexes", lambda *_: {"attributes.heel"})
+    monkeypatch.setattr(server_store, "index_number", lambda _server, _collection, field: asked.append(field))
+    store = server_store.ServerStore(None, "products", SPACE)  # type: ignore[arg-type] # nothing else is asked of it
+    for _ in range(2):
+        store._index_numbers([payload(weight=3, heel=0.5)])
+    assert asked == ["attributes.weight"]

@@ -1,7 +1,6 @@
 """The description beside an embedded index."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,47 +28,27 @@ def test_where_there_is_none_there_is_none(tmp_path: Path) -> None:
 
 def test_a_draft_left_by_a_killed_process_is_not_read(tmp_path: Path) -> None:
     write_sidecar(tmp_path, SIDECAR, durable=False)
-    (tmp_path / f"{NAME}.new").write_text('{"format": 1, "spa')
+    (tmp_path / f"{NAME}.new").write_text('{"format": 2, "spa')
     assert read_sidecar(tmp_path) == SIDECAR
 
 
-def test_a_description_of_an_earlier_version_counts_as_closed(tmp_path: Path) -> None:
-    write_sidecar(tmp_path, SIDECAR, durable=False)
-    content = json.loads((tmp_path / NAME).read_text())
-    for later in ("flushed_at", "clean"):
-        del content[later]
-    (tmp_path / NAME).write_text(json.dumps(content))
-    assert read_sidecar(tmp_path) == replace(SIDECAR, flushed_at=None, clean=True)
-
-
-def test_a_description_that_names_no_shard_means_the_first_one_all_of_which_may_have_changed(tmp_path: Path) -> None:
-    write_sidecar(tmp_path, SIDECAR, durable=False)
-    content = json.loads((tmp_path / NAME).read_text())
-    for later in ("shard", "graph", "changed"):
-        del content[later]
-    (tmp_path / NAME).write_text(json.dumps(content))
-    assert read_sidecar(tmp_path) == replace(SIDECAR, shard="shard", graph=False, changed=SIDECAR.points)
-
-
-def test_an_earlier_version_refuses_a_description_that_names_another_shard(tmp_path: Path) -> None:
-    for name, layout in (("shard", 1), ("shard-0a", 2)):  # it reads 1, and would make an empty `shard`
-        write_sidecar(tmp_path, replace(SIDECAR, shard=name), durable=False)
-        assert json.loads((tmp_path / NAME).read_text())["format"] == layout
-        assert read_sidecar(tmp_path) == replace(SIDECAR, shard=name)
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 1}', '{"format": 1, "space": {"model": "x"}}', "\x00\x00"])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', '{"format": 2, "space": {"model": "x"}}', "\x00\x00"])
 def test_a_damaged_description_says_what_to_do(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME).write_text(content)
     with pytest.raises(IndexUnavailable, match="build the index anew"):
         read_sidecar(tmp_path)
 
 
-def test_a_description_of_a_later_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("layout", "mend"), [(1, "Remove .*: the next start makes every product due"), (3, "Start the")]
+)
+def test_a_description_of_another_version_is_refused_and_says_what_to_do(
+    tmp_path: Path, layout: int, mend: str
+) -> None:
     write_sidecar(tmp_path, SIDECAR, durable=False)
     content = json.loads((tmp_path / NAME).read_text())
-    (tmp_path / NAME).write_text(json.dumps(content | {"format": 3, "shards": 3}))
-    with pytest.raises(Misconfigured, match="format 3"):
+    (tmp_path / NAME).write_text(json.dumps(content | {"format": layout}))
+    with pytest.raises(Misconfigured, match=f"format {layout}.*{mend}"):
         read_sidecar(tmp_path)
 
 
