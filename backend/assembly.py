@@ -31,6 +31,7 @@ from backend.usecases.admit import Admit
 from backend.usecases.await_product import AwaitProduct
 from backend.usecases.breaker import Breaker
 from backend.usecases.change_job import CancelJob, RetryJob
+from backend.usecases.check_index import CheckIndex
 from backend.usecases.crew import Crew
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.embed_pictures import EmbedPictures
@@ -176,6 +177,7 @@ def _standing(settings: Settings, parts: Parts) -> _Standing:
 def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callable[[], None]) -> Services:
     """All verbs, over the index of `parts`."""
     worker, crews, number = settings.worker, standing.crews, parts.number
+    check_index = CheckIndex(parts.vectors, parts.embedder, parts.clock)
     return Services(
         admit=standing.admit,
         receipts=KeepReceipts(parts.receipts),
@@ -220,9 +222,11 @@ def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callabl
             standing.admit,
             [crew.breaker for crew in crews.values()],
             parts.model_reason,
+            check_index,
         ),
         read_index=ReadIndex(parts.indexes, parts.served, parts.clock),
         snapshot_index=SnapshotIndex(parts.served, settings.snapshots),
+        check_index=check_index,
         sweep=Sweep(parts.ledger, parts.jobs, parts.doorbell, parts.vectors),
         purge=_purge(settings, parts),
         hand_back=lambda: _hand_back(crews.values()),

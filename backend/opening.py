@@ -185,7 +185,7 @@ def places_of(settings: Settings) -> "Generations":
     if settings.embedded:
         from backend.vectors.generations_edge import EdgeGenerations
 
-        return EdgeGenerations(settings.data_dir)
+        return EdgeGenerations(settings.data_dir, settings.stores.index_graph_points)
     from backend.vectors.generations_server import ServerGenerations
 
     return ServerGenerations(

@@ -93,6 +93,11 @@ class WorkerSettings(_Group):
         gt=0,
         description="How long an unused picture is kept: an upload that is under way or repeated may need it.",
     )
+    check_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="How often a few searches are compared with exact ones, for `index.recall` of the status; 0: never.",
+    )
     job_retention_days: int = Field(
         90,
         ge=1,
@@ -197,6 +202,12 @@ class StoreSettings(_Group):
     )
     broker_url: str | None = Field(
         None, description="redis:// URL of Redis or Valkey. Empty: a private Valkey child process."
+    )
+    index_graph_points: int = Field(
+        100_000,
+        ge=0,
+        description="Pictures from which the embedded index gets a graph, built beside it: minutes, and twice its disk. "
+        "0: never.",
     )
     qdrant_url: str | None = Field(
         None, description="http(s):// URL of a Qdrant server. Empty: Qdrant Edge in the process."

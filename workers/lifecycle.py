@@ -106,7 +106,7 @@ def let_go(worker: WorkerThread, services: Services) -> bool:
 
 
 class Upkeep:
-    """The sweep every few seconds, the purge every hour or so, and every second a look at which index is to serve."""
+    """What is done now and again: sweep, purge, a check of the index, and a look for another one."""
 
     def __init__(
         self,
@@ -119,10 +119,12 @@ class Upkeep:
         """`follow` looks for another index; `beat` follows each sweep."""
         self._services = services
         self._beat = beat
+        seconds = settings.check_seconds
         self._threads = (
             Recurring("sweep", self._sweep, seconds=settings.sweep_seconds),
             Recurring("purge", self._purge, seconds=settings.purge_seconds),
             Recurring("look for another index", follow, seconds=FOLLOW_SECONDS),
+            *((Recurring("check of the index", self._check, seconds=seconds),) if seconds else ()),
         )
 
     def start(self) -> None:
@@ -138,6 +140,9 @@ class Upkeep:
     def _sweep(self) -> None:
         self._services.sweep()
         self._beat()
+
+    def _check(self) -> None:
+        self._services.check_index.some()
 
     def _purge(self) -> None:
         self._services.purge()  # looked up each time, see `Services`

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from backend.api import health, images, imports, jobs, products, reference, search, snapshots
+from backend.api import checks, health, images, imports, jobs, products, reference, search, snapshots
 from backend.api.auth import check_door, merchant_in
 from backend.api.errors import http_problem, problem, storage_problem, unforeseen
 from backend.api.schemas.body import invalid
@@ -66,6 +66,7 @@ def create_app(services: Services, settings: Settings, *, key: str | None) -> Op
         images.blueprint(services),
         health.blueprint(services, settings),
         snapshots.blueprint(services),
+        checks.blueprint(services),
     ):
         app.register_api(blueprint)
     app.add_url_rule("/openapi.json", "reference", lambda: jsonify(app.api_doc))

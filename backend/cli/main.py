@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backend.cli import index as index_commands
 from backend.cli import model as model_commands
 from backend.cli.backup import backup, restore
 from backend.cli.migrate import migrate
@@ -19,6 +20,7 @@ from backend.settings import load_settings
 
 app = typer.Typer(help="Self-hosted product image search.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(model_commands.app, name="model")
+app.add_typer(index_commands.app, name="index")
 app.command()(search)
 app.command()(backup)
 app.command()(restore)

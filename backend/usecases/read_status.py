@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backend.domain.index_check import IndexCheck
 from backend.domain.work import Backlog
 from backend.errors import Unavailable
 from backend.ports import Catalog, Doorbell, Embedder, Jobs, Ledger, Space, VectorStore
 from backend.usecases.admit import Admit
 from backend.usecases.breaker import Breaker, Pause
+from backend.usecases.check_index import CheckIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Status:
 
     `model_how` is what the encoder computes with; `memory_bytes` what this process takes, None where nobody can tell.
     `products`, `points`, `backlog` and `imports_due` are the merchant's own. `paused`: work of this process that waits
-    for a part that is down.
+    for a part that is down. `recall`: what this process's latest check of the index found, if there was one.
     """
 
     space: Space
@@ -33,6 +35,7 @@ class Status:
     queue_total: int
     broker_reachable: bool
     paused: tuple[Pause, ...]
+    recall: IndexCheck | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ReadStatus:
     admit: Admit
     breakers: Sequence[Breaker]
     model_reason: str
+    check_index: CheckIndex
 
     def __call__(self, merchant: str) -> Status:
         """How it is for one merchant, and for the installation. Raises `Unavailable`."""
@@ -67,6 +71,7 @@ class ReadStatus:
             queue_total=self.admit.queue_total,
             broker_reachable=self.doorbell.reachable(),
             paused=tuple(pause for breaker in self.breakers if (pause := breaker.pause())),
+            recall=self.check_index.last,
         )
 
     def readiness(self) -> dict[str, str]:

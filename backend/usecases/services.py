@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from backend.usecases.admit import Admit
 from backend.usecases.await_product import AwaitProduct
 from backend.usecases.change_job import CancelJob, RetryJob
+from backend.usecases.check_index import CheckIndex
 from backend.usecases.delete_product import DeleteProduct
 from backend.usecases.fetch_pictures import FetchPictures
 from backend.usecases.import_products import ImportProducts
@@ -53,6 +54,7 @@ class Services:
     read_status: ReadStatus
     read_index: ReadIndex
     snapshot_index: SnapshotIndex
+    check_index: CheckIndex
     sweep: Sweep
     purge: Purge
     hand_back: Callable[[], None]

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
+from backend.domain.index_check import IndexCheck
 from backend.domain.work import Backlog
 from backend.usecases.read_status import Status
 
@@ -19,10 +20,27 @@ class ModelView(BaseModel):
     how: str = Field(description="What it computes with: device, number type, threads, batches.")
 
 
+class RecallView(BaseModel):
+    """What the latest check of the index found, on some merchant's products."""
+
+    at: datetime
+    recall: float = Field(description="Recall@10 beside exact search, under the class of filters where it is least.")
+    filters: dict[str, float] = Field(description="The same by class of filters.")
+
+    @classmethod
+    def of(cls, check: IndexCheck | None) -> Self | None:
+        """None when there was nothing to check yet."""
+        if check is None or check.recall is None:
+            return None
+        by_class = {item.name: round(item.recall, 4) for item in check.filters}
+        return cls(at=check.at, recall=round(check.recall, 4), filters=by_class)
+
+
 class IndexView(BaseModel):
     """The vector index."""
 
     points: int = Field(description="Pictures in the index, of this merchant.")
+    recall: RecallView | None = Field(description="As this process last checked it; null: not yet.")
 
 
 class PausedView(BaseModel):
@@ -104,7 +122,7 @@ class StatusView(BaseModel):
                 reason=status.model_reason,
                 how=status.model_how,
             ),
-            index=IndexView(points=status.points),
+            index=IndexView(points=status.points, recall=RecallView.of(status.recall)),
             products=status.products,
             queue=QueueView.of(status, now=now),
         )
