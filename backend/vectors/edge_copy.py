@@ -8,6 +8,11 @@ from pathlib import Path
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block is (POSIX, sys/stat.h)."""
 
+CHUNK_BYTES = 1 << 20
+
+_ELSEWHERE = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What the kernel says when it cannot copy between these two file systems: from a data directory to a backup's disk."""
+
 
 def copy_shard(source: Path, destination: Path) -> None:
     """Copy a shard that nobody writes to meanwhile. Raises `OSError`."""
@@ -44,8 +49,13 @@ def _copy_data(source: str, destination: str) -> None:
 
 def _copy_range(original: int, copy: int, begin: int, end: int) -> None:
     while begin < end:
-        # Inside the kernel, and without Python's lock; file systems that can share blocks do.
-        copied = os.copy_file_range(original, copy, end - begin, begin, begin)
+        try:
+            # Inside the kernel, and without Python's lock; file systems that can share blocks do.
+            copied = os.copy_file_range(original, copy, end - begin, begin, begin)
+        except OSError as err:
+            if err.errno not in _ELSEWHERE:
+                raise
+            copied = os.pwrite(copy, os.pread(original, min(end - begin, CHUNK_BYTES), begin), begin)
         if copied == 0:
             raise OSError(errno.EIO, "a file became shorter while it was copied")
         begin += copied

@@ -1,7 +1,6 @@
 """Copies of an index: what is said of one, and how another index is made of it."""
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from backend.domain.backup import IndexCopy, IndexKind
 from backend.errors import IndexUnavailable
 from backend.ports import Space, VectorStore
+from backend.vectors.edge_copy import copy_shard
 from backend.vectors.points_file import read_points_files, write_points_files
 from backend.vectors.sidecar import read_sidecar
 
@@ -64,6 +64,6 @@ def fill_from(folder: Path, store: VectorStore) -> int:
 def place_folder(folder: Path, place: Path) -> None:
     """Lay a copy of an embedded index where it is opened. Raises `IndexUnavailable`."""
     try:
-        shutil.copytree(folder, place)
+        copy_shard(folder, place)
     except OSError as err:
         raise IndexUnavailable(f"The index cannot be copied to {place}: {err}") from err
