@@ -10,10 +10,9 @@ engine, every answer judged by the exact matrix product:
 - what HTTP adds to a search (see `search_http`).
 
 Engines: our embedded store, the exact product in numpy on one core, qdrant-client's in-process mode (smallest size
-only), LanceDB and Chroma (`pip install -e ".[bench]"`). The last two may choose, for each
-filter, whatever setting is fastest at a recall of 0.98, or of ours where that is less; ours has one setting. They find
-pictures; products are formed of their answers in the benchmark (see `search_rivals`), inside the time measured, as our
-store does it inside.
+only), LanceDB and Chroma (`pip install -e ".[bench]"`). The last two may choose, for each filter, whatever setting is
+fastest at a recall of 0.98, or of ours where that is less; ours has one setting. They find pictures; products are
+formed of their answers in the benchmark (see `search_rivals`), inside the time measured, as our store does it itself.
 """
 
 import argparse
@@ -29,7 +28,6 @@ from typing import ParamSpec, TypeVar
 
 from benchmarks.search_data import Photographs, made, photographs
 from benchmarks.search_engines import Edge, Exact
-from benchmarks.search_http import report as report_http
 from benchmarks.search_measure import ENGINES, Filled, Served, fill, serve
 from benchmarks.search_questions import asked
 from benchmarks.search_tasks import TASKS
@@ -51,13 +49,11 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), help="ours is always measured")
     parser.add_argument("--each", type=int, default=ASKED_EACH, help="questions of each kind under each filter")
     parser.add_argument("--cache", type=Path, help="keep the photographs' embeddings here and use them again")
-    parser.add_argument(
-        "--scratch", type=Path, help="where catalogs and indexes are made (default: a temporary folder)"
-    )
+    parser.add_argument("--scratch", type=Path, help="where catalogs and indexes are made (a temporary folder in it)")
+    parser.add_argument("--without-http", action="store_true", help="leave out the last part, see `search_http`")
     given = parser.parse_args()
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # two threads waiting for each other are slower on a busy machine
+    # Two threads that wait for each other are slower than one on a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="search-", dir=given.scratch)))
         base = photographs(given.cache or scratch)
@@ -67,6 +63,8 @@ def main() -> None:
             chosen = [name for name in engines if size == min(given.sizes) or name not in SLOW]
             report(base, size, list(dict.fromkeys([Edge.name, *chosen])), given.each, scratch / str(size))
     if not given.without_http:
+        from benchmarks.search_http import report as report_http  # brings torch, which no engine's process needs
+
         report_http()
 
 

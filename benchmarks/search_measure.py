@@ -19,9 +19,9 @@ ENGINES: Mapping[str, type[Engine]] = {kind.name: kind for kind in (Edge, Exact,
 
 ROUNDS = 3
 """Times each question of a class is asked."""
-SECONDS = 20.0
+SECONDS = 10.0
 """A class ends after so long, with all its questions asked or not."""
-FEWEST = 40
+FEWEST = 20
 TUNED_WITH = 40
 REFERENCE_QUESTIONS = 40
 WARM_UP = 5
@@ -94,7 +94,7 @@ def serve(name: str, data: Path, folder: Path, questions: Questions, floor: Mapp
     before = _memory()
     open_seconds, _ = _seconds(engine.open)
     for group in questions.classes.values():
-        for question in group[:REFERENCE_QUESTIONS]:
+        for question in group[:WARM_UP]:
             engine.find(questions.vector(question), question.wanted, engine.settings[-1])
     after = _memory()
     reference = _reference(engine, catalog)
