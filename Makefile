@@ -15,7 +15,7 @@ ARGS ?=
 SECONDS ?= 300
 SEED ?= 1
 
-.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large bench-search clean
+.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large bench-search bench-words clean
 
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
@@ -55,6 +55,11 @@ bench-large: $(VENV)/.dev  ## a hundred thousand rows: time, memory, reuse, the 
 
 bench-search: $(VENV)/.dev  ## the index: storing, six filters, words, facets, pages, beside other engines (ARGS="--sizes 10000")
 	$(BIN)/python -m benchmarks.search $(ARGS)
+
+bench-words: $(VENV)/.dev  ## how well words find, what a least score keeps, how near near duplicates are
+	$(BIN)/python -m benchmarks.words
+	$(BIN)/python -m benchmarks.least_score
+	$(BIN)/python -m benchmarks.near_duplicates
 
 $(VENV)/.python:
 	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed; try: make PYTHON=python3.12')"

@@ -12,14 +12,15 @@ from typing import NamedTuple
 from backend.domain.query import Match
 
 WORDS_SHARE = 0.7
-"""How much of a place is decided by words in a search by words alone; the rest by the picture. Of 0.4 to 0.7 the least
-with which each code and brand comes first and no class word loses (docs/search.md has the table)."""
+"""How much of a place is decided by words in a search by words alone; the rest by the picture. With a half, a product
+of the right kind comes before one of the right brand and kind (`make bench-words`)."""
 
 UNKNOWN_WEIGHT = 10.0
 """What a word weighs that no product has: about as much as one that a single product of 30,000 has (BM25's idf)."""
 
-DEPTHS = (50, 250, 1_000)
-"""Products that are taken from each side. The first answers for two pages; all of the last are a search's limit."""
+DEPTHS = (32, 256, 1_000)
+"""Products that are taken from each side: for a page of 24, for most of what people leaf through, and for all a search
+may reach. 32 because the index reads four pictures a product, in powers of two: one more would cost twice as much."""
 
 
 class Found(NamedTuple):

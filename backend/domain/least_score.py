@@ -1,8 +1,8 @@
 """Which cosine says no more than chance: measured on the index itself, for every model has its own.
 
 Pairs that do not belong together (pictures of products in different categories, a product's title and another's
-picture) are what a search without a match meets. The score that one pair in a hundred of these reaches is the least
-that counts as a match.
+picture) are what a search without a match meets. The score that one pair in fifty of these reaches is the least that
+counts as a match.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from backend.domain.picture import Vectors
 
-QUANTILE = 0.99
-"""Of pairs from different categories. docs/search.md has the table of what it keeps and what it recognises."""
+QUANTILE = 0.98
+"""Of pairs from different categories: nine in ten right products stay, nine in ten searches for what is not there are
+recognised. docs/search.md has the table, and the command that makes it."""
 
 ANY_QUANTILE = 0.92
 """Of pairs of different products, where there are too few categories to tell pairs apart: some of these do belong
 together, so that a lower share of them is chance."""
 
 MIN_PAIRS = 2_000
-"""Pairs of different categories that are enough: 20 of them lie above their quantile."""
+"""Pairs of different categories that are enough: 40 of them lie above their quantile."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,37 @@ class Drawn:
 
 
 def least_score(pictures: Drawn, titles: Drawn, text_share: float) -> float:
-    """The cosine that a search mixed of so much text and the rest picture has to reach; -1 where nothing can be said.
+    """The cosine that a search of so much text (the rest is picture) has to reach; -1 where nothing can be said."""
+    scores, quantile = strangers(pictures, titles, text_share)
+    return float(np.quantile(scores, quantile)) if len(scores) else -1.0
+
+
+def strangers(pictures: Drawn, titles: Drawn, text_share: float) -> tuple[NDArray[np.float32], float]:
+    """The scores of pairs that do not belong together, and which quantile of these chance reaches.
 
     A mixed query is played with the sample: a picture and a title of different products, against a third one's picture.
     """
     if text_share <= 0.0:
-        return _quantile(pictures.vectors @ pictures.vectors.T, pictures, [pictures])
+        return _strange(pictures.vectors, pictures, [pictures])
     if text_share >= 1.0:
-        return _quantile(titles.vectors @ pictures.vectors.T, pictures, [titles])
+        return _strange(titles.vectors, pictures, [titles])
     count = min(len(titles.products), len(pictures.products))
-    if not count:
-        return -1.0
     shown, said = pictures.of(np.arange(count)), titles.of(np.arange(count))
     mixed = (1.0 - text_share) * shown.vectors + text_share * said.vectors
-    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
-    return _quantile((mixed / np.maximum(lengths, 1e-6)) @ pictures.vectors.T, pictures, [shown, said])
+    lengths = np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
+    return _strange((mixed / lengths).astype(np.float32), pictures, [shown, said])
 
 
-def _quantile(scores: NDArray[np.float32], pictures: Drawn, queries: Sequence[Drawn]) -> float:
-    """Of (queries, pictures) scores, without the pairs that may belong together."""
+def _strange(queries: Vectors, pictures: Drawn, made_of: Sequence[Drawn]) -> tuple[NDArray[np.float32], float]:
+    """Of (queries, pictures) scores those of different categories, or if these are too few of different products."""
+    scores: NDArray[np.float32] = queries @ pictures.vectors.T
     other = np.ones(scores.shape, dtype=bool)
     strange = np.ones(scores.shape, dtype=bool)
-    for query in queries:
-        other &= _differs(query.products, pictures.products)
-        strange &= _differs(query.categories, pictures.categories) & _given(query.categories, pictures.categories)
+    for part in made_of:
+        other &= _differs(part.products, pictures.products)
+        strange &= _differs(part.categories, pictures.categories) & _given(part.categories, pictures.categories)
     strange &= other
-    if strange.sum() >= MIN_PAIRS:
-        return float(np.quantile(scores[strange], QUANTILE))
-    return float(np.quantile(scores[other], ANY_QUANTILE)) if other.any() else -1.0
+    return (scores[strange], QUANTILE) if strange.sum() >= MIN_PAIRS else (scores[other], ANY_QUANTILE)
 
 
 def _differs(rows: Sequence[str], columns: Sequence[str]) -> NDArray[np.bool_]:

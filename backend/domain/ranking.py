@@ -16,12 +16,12 @@ RELEVANT = 1_000
 of everything that a filter admits the cheapest is hardly ever what was searched for."""
 
 WINDOW = 240
-"""The best products, ten pages of 24, that are compared with each other for near duplicates and for diversity. Reading
-their pictures' vectors takes some 5 ms; whatever comes after them stays as it is found."""
+"""The best products, ten pages of 24, that are compared with each other for near duplicates and for diversity: each
+costs the reading of its picture's vector. Whatever comes after them stays as it is found."""
 
 DUPLICATE = 0.97
-"""The cosine from which two pictures count as one, unless a search names another. Of photographs, nine in ten reach it
-that were saved anew or cut by 2 % a side, and one pair of different products in a thousand does (docs/search.md)."""
+"""The cosine from which two pictures count as one, unless a search names another. Nine in ten photographs that were
+saved anew or cut by 2 % a side reach it, and the nearest other product of one in a thousand does (docs/search.md)."""
 
 VOTERS = 20
 """Matches that vote for a category, each by one over the root of its place: the first says more than the tail."""

@@ -12,9 +12,9 @@ from backend.domain.picture import Vector, Vectors
 from backend.ports import Clock, Embedder, Point, VectorStore
 
 PICTURES = 512
-"""Drawn at random: 130,000 pairs, whose quantile moves by less than 0.01 from one draw to the next."""
+"""Drawn at random: 260,000 pairs, whose quantile moves by 0.01 or less from one draw to the next."""
 TITLES = 64
-"""Titles embedded for searches by words: 30,000 pairs, and a second at most with the slowest model."""
+"""Titles embedded for searches by words: 32,000 pairs."""
 FRESH = timedelta(hours=1)
 GROWN = 1.5
 """Measured again when there are so many times the pictures there were, or that part of them."""

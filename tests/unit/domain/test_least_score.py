@@ -20,13 +20,13 @@ def drawn(seed: int, number: int, kinds: int, *, categories: bool = True, prefix
     )
 
 
-def test_it_is_what_one_pair_of_strangers_in_a_hundred_reaches() -> None:
+def test_it_is_what_one_pair_of_strangers_in_fifty_reaches() -> None:
     pictures = drawn(1, 200, kinds=8)
     kinds = np.array(pictures.categories)
     strangers = (pictures.vectors @ pictures.vectors.T)[kinds[:, None] != kinds[None, :]]
     least = least_score(pictures, pictures, 0.0)
     assert least == pytest.approx(float(np.quantile(strangers, QUANTILE)))
-    assert np.mean(strangers >= least) == pytest.approx(0.01, abs=0.002)
+    assert np.mean(strangers >= least) == pytest.approx(0.02, abs=0.002)
 
 
 def test_pictures_of_a_kind_reach_it() -> None:

@@ -151,7 +151,7 @@ def test_pages_to_a_thousand_neither_repeat_nor_skip(crowd: House, query: dict[s
     whole = ids(search(crowd, "red mug", limit=1000, **query))
     assert len(whole) == len(set(whole)) == 1000
     for limit in (10, 24, 100):
-        starts = [0, limit, DEPTHS[0] - limit // 2, DEPTHS[1] - limit // 2, 1000 - limit]
+        starts = [0, limit, max(0, DEPTHS[0] - limit // 2), DEPTHS[1] - limit // 2, 1000 - limit]
         for offset in starts:
             page = ids(search(crowd, "red mug", limit=limit, offset=offset, **query))
             assert page == whole[offset : offset + limit], (limit, offset)
