@@ -615,7 +615,7 @@ class Indexes(Protocol):
         ...
 
     def forget(self, number: int) -> None:
-        """It has been removed."""
+        """It has been removed. The last one stays noted all the same, so that no number comes twice."""
         ...
 
     def countable(self) -> int:

@@ -152,8 +152,10 @@ class SqlIndexes:
     def forget(self, number: int) -> None:
         """See the port."""
         with writing(self._engine) as connection:
-            dropped = _g.state == IndexState.DROPPED.value
-            connection.execute(generations.delete().where(_g.number == number, dropped))
+            later = connection.scalar(select(func.count()).select_from(generations).where(_g.number > number))
+            if later:
+                dropped = _g.state == IndexState.DROPPED.value
+                connection.execute(generations.delete().where(_g.number == number, dropped))
 
     def countable(self) -> int:
         """See the port."""

@@ -184,6 +184,14 @@ class TestSwitch:
         store.indexes.forget(2)  # not dropped, so it stays
         assert states(store) == {2: IndexState.KEPT, 3: IndexState.SERVING}
 
+    def test_no_number_comes_twice(self, store: Store) -> None:
+        number = begun(store).number
+        store.indexes.drop(number)
+        store.indexes.forget(number)
+        assert begun(store).number == number + 1
+        store.indexes.forget(number)
+        assert set(states(store)) == {1, number + 1}
+
     def test_the_one_that_serves_can_neither_be_dropped_nor_announced(self, store: Store) -> None:
         number = begun(store).number
         store.indexes.drop(1)

@@ -121,7 +121,8 @@ class FakeIndexes:
 
     def forget(self, number: int) -> None:
         with self._state.lock:
-            if number in self._generations and self._generations[number].state is IndexState.DROPPED:
+            known = self._generations.get(number)
+            if known is not None and known.state is IndexState.DROPPED and number < max(self._generations):
                 del self._generations[number]
 
     def countable(self) -> int:
