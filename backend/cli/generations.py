@@ -2,7 +2,7 @@
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,12 +10,16 @@ from rich.console import Console
 from backend.cli.supervisor import is_held
 from backend.domain.generation import FIRST, Generation, IndexState
 from backend.embedding.choice import AUTO, same_model
-from backend.errors import IndexUnavailable, Misconfigured
+from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured
 from backend.opening import Truth, places_of
 from backend.ports import Space
 from backend.settings import Settings
+from backend.usecases.served_index import ServedIndex
 
 POLL_SECONDS = 0.3
+
+LONGEST_SEARCH_SECONDS = 60.0
+"""A server closes the index that served before once its last search has ended."""
 
 
 @contextmanager
@@ -28,6 +32,18 @@ def alone(settings: Settings) -> Iterator[None]:
         except BlockingIOError:
             raise Misconfigured("another `shelfsight reindex` works on this data directory") from None
         yield
+
+
+def opened_when_free(open_it: Callable[[], ServedIndex]) -> ServedIndex:
+    """What the server has just let go of, or is about to. Raises `DataDirectoryInUse` when it does not."""
+    until = time.monotonic() + LONGEST_SEARCH_SECONDS
+    while True:
+        try:
+            return open_it()
+        except DataDirectoryInUse:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL_SECONDS)
 
 
 def clean_up(settings: Settings, truth: Truth) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,7 @@ from backend.cli.generations import (
     POLL_SECONDS,
     alone,
     clean_up,
+    opened_when_free,
     resumed,
     serving_space,
     taken_over,
@@ -72,7 +74,9 @@ def reindex(settings: Settings, model: str, console: Console, wishes: Wishes) ->
             f"building the index for {generation.model} ({generation.dimension} dimensions): generation "
             f"{generation.number}, {generation.total} products{', going on' if generation.done else ''}"
         )
-        served = open_with(settings, generation.number, embedder, choice.reason, beside=False)
+        served = opened_when_free(
+            partial(open_with, settings, generation.number, embedder, choice.reason, beside=False)
+        )
         with _Work(settings, truth, served, console, loading) as work:
             generation = work.build(generation)
             return not work.refuses(generation, wishes) and work.switch(generation)
@@ -92,7 +96,7 @@ def rollback(settings: Settings, console: Console) -> None:
         tell_of_setting(settings, generation.model, console)
         console.print(f"going back to {generation.model}: generation {generation.number}")
         begun = time.monotonic()
-        served = open_generation(settings, generation, beside=False)
+        served = opened_when_free(partial(open_generation, settings, generation, beside=False))
         with _Work(settings, truth, served, console, time.monotonic() - begun) as work:
             work.switch(work.build(generation))
 
@@ -178,7 +182,9 @@ class _Work:
             if taken_over(self._settings, self._truth, generation, self._console):
                 return True
             embedder, reason = self._served.embedder, self._served.reason
-            self._served = open_with(self._settings, generation.number, embedder, reason, beside=False)
+            self._served = opened_when_free(
+                partial(open_with, self._settings, generation.number, embedder, reason, beside=False)
+            )
             self._build = self._workshop.build_index(self._served)
         if self._alone:  # whoever held a product is gone
             self._truth.ledger.return_leases(expired_only=False)

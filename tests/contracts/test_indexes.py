@@ -1,5 +1,6 @@
 """What every `ports.Indexes` promises, claimed of the fake and of the SQL one on each database."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from backend.domain.product import ProductState
 from backend.domain.work import Outcome, Work
 from backend.errors import Conflict
 from backend.ports import Space
-from tests.contracts.catalog_backends import LEASE, Store, read
+from tests.contracts.catalog_backends import LEASE, Store, at_once, read, shown
 from tests.factories import change, deletion, facts_change, key, url_picture
 
 OLD, NEW, NEWEST = Space("old", 4, "f-old"), Space("new", 8, "f-new"), Space("newest", 8, "f-newest")
@@ -210,3 +211,27 @@ class TestSwitch:
         store.indexes.announce(1)
         store.indexes.withdraw(1, "nor this")
         assert states(store)[1] is IndexState.KEPT
+
+    def test_whatever_workers_do_at_that_moment_nothing_stays_settled_that_the_new_index_was_not_told(
+        self, store: Store
+    ) -> None:
+        store.upload(*(change(f"p-{n}", row=n) for n in range(1, 121)))
+        number, looked_at = begun(store).number, store.clock()
+        switched = threading.Event()
+
+        def act(worker: int) -> None:
+            if worker == 0:
+                switched.wait(0.05)
+                store.indexes.switch(number, looked_at)
+                switched.set()
+                return
+            while claims := store.ledger.claim(Work.UPLOADS, 3, LEASE):
+                if not store.indexes.admits(1):  # asked after the claim: this is the rule that closes the race
+                    store.ledger.release(claims)
+                    return
+                records = {it.product.key: it for it in store.catalog.products([claim.key for claim in claims])}
+                store.ledger.settle([Outcome(it, tuple(map(shown, records[it.key].pictures))) for it in claims])
+
+        at_once(5, act)
+        assert switched.is_set()
+        assert store.ledger.due() == 120
