@@ -23,6 +23,12 @@ SCANNED_POINTS = 256
 """Points read at once by a walk over all of them."""
 
 
+EVERY_VALUE = 100_000
+"""Values of one facet that are read. Asked for exact counts, the engine counts value by value: 44 ms for 1,000 brands
+of 20,000 products and half a second for the terms of their attributes, while the whole process stands still. Else each
+of its segments counts its points once (2 and 38 ms) and gives the most frequent: exact, as long as those are all."""
+
+
 class EdgeSearch:
     """See `backend.ports.VectorSearch`."""
 
@@ -88,8 +94,10 @@ class EdgeSearch:
         if limit < 1:
             return []
         condition = in_dialect(leading(merchant, wanted, exclude), EdgeDialect())
-        request = qdrant_edge.FacetRequest(key=field, limit=limit, filter=condition, exact=True)
-        return most_frequent(Counted(hit.value, hit.count) for hit in self._shard.ask("facet", request).hits)
+        hits = self._counts(field, condition, exact=False)
+        if len(hits) == EVERY_VALUE:
+            hits = self._counts(field, condition, exact=True)
+        return most_frequent(Counted(hit.value, hit.count) for hit in hits)[:limit]
 
     def count_products(self, merchant: str, wanted: Filter, *, exclude: Sequence[str] = ()) -> int:
         """How many products satisfy the filter, exactly."""
@@ -140,6 +148,10 @@ class EdgeSearch:
                     yield Point(str(record.id), vector_of(record), dict(record.payload))
             if after is None:
                 return
+
+    def _counts(self, field: str, condition: qdrant_edge.Filter, *, exact: bool) -> Any:
+        request = qdrant_edge.FacetRequest(key=field, limit=EVERY_VALUE, filter=condition, exact=exact)
+        return self._shard.ask("facet", request).hits
 
     def _count(self, wanted: Filter) -> int:
         request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)

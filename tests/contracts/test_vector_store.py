@@ -1,6 +1,7 @@
 """What every `ports.VectorStore` promises, claimed of each kind of `vector_stores`."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -776,6 +777,22 @@ class TestVectorStore:
         assert store.count_products(merchant, EVERYTHING) == 1
         assert store.facet(merchant, "brand", EVERYTHING, limit=5) == [("Arden", 1)]
         assert [match.product_id for match in store.worded(merchant, ["ewer"], EVERYTHING, limit=5)] == ["p-1"]
+
+    def test_counts_are_exact_after_many_writes_whatever_the_number_of_values(self, own_store: VectorStore) -> None:
+        random, brands = np.random.default_rng(24), dict[str, str]()
+        for version in range(1, 5):
+            for number in random.permutation(400)[:250].tolist():
+                of = product(f"p{number:03}", brand=f"brand {random.integers(300)}", attributes={"code": f"c{number}"})
+                if number % 5 == version:
+                    own_store.bury([tombstone(of, version=version)])
+                    brands.pop(of.key.product_id, None)
+                else:
+                    own_store.upsert([point(of, NORTH, version=version)])
+                    brands[of.key.product_id] = of.brand
+        expected = sorted(Counter(brands.values()).items(), key=lambda item: (-item[1], item[0]))
+        assert own_store.facet("shop", "brand", EVERYTHING, limit=1000) == expected
+        assert own_store.facet("shop", "brand", EVERYTHING, limit=7) == expected[:7]
+        assert len(own_store.facet("shop", "attribute_terms", EVERYTHING, limit=1000)) == len(brands)
 
     # --- samples ------------------------------------------------------------------------------------------------------
 
