@@ -1,5 +1,6 @@
 """Our store and the exact reference as engines to be measured. Others' engines: `search_rivals`."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from backend.domain.payload import leading_payload, picture_payload, point_id, product_payload
 from backend.domain.picture import Vector
 from backend.ports import Point, Space
+from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
 from backend.vectors.edge_store import EdgeStore
+from backend.vectors.sidecar import read_sidecar
 from benchmarks.search_data import MERCHANT, Catalog, product_id
 from benchmarks.search_questions import WANTED_PRODUCTS, Wanted, domain_filter
 from benchmarks.search_tasks import tasks_of
@@ -82,9 +85,13 @@ class Edge:
         store.close()
 
     def finish(self) -> None:
-        """What the store does by itself when it is opened."""
-        self.open()
-        self.close()
+        """What the store does by itself: optimize a small shard when it is opened, build a large one's graph. At once."""
+        growth = GrowthLimits(look_seconds=0.2)
+        store = EdgeStore.open(self._folder, EdgeLimits(growth=growth))
+        if len(self._catalog.vectors) >= growth.graph_points:
+            while (description := read_sidecar(self._folder)) is None or not description.graph:
+                time.sleep(0.1)
+        store.close()
 
     def open(self) -> None:
         self._store = EdgeStore.open(self._folder)
