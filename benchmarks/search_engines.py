@@ -85,7 +85,7 @@ class Edge:
         store.close()
 
     def finish(self) -> None:
-        """What the store does by itself: optimize a small shard when it is opened, build a large one's graph. At once."""
+        """What the store does by itself: optimize a small shard when it is opened, build a large one's graph."""
         growth = GrowthLimits(look_seconds=0.2)
         store = EdgeStore.open(self._folder, EdgeLimits(growth=growth))
         if len(self._catalog.vectors) >= growth.graph_points:
