@@ -69,6 +69,20 @@ def test_search_shows_a_table_and_writes_a_page_with_pictures(
     assert "Thing 3" in html
 
 
+def test_search_counts_sorts_and_says_what_it_took_a_slip_for(running: Installation, catalog: Path) -> None:
+    shelfsight(running, "ingest", str(catalog))
+    done = shelfsight(
+        running,
+        *("search", "thnig"),
+        *("--sort", "price_desc", "--min-score", "auto", "--facet", "category", "--facet", "price"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "thnig is in no product; searched for thing" in done.stdout
+    assert "category: things" in done.stdout
+    assert "price (EUR): " in done.stdout
+    assert done.stdout.index("C4") < done.stdout.index("C3")
+
+
 def test_status_shows_what_is_searchable_and_which_encoder(running: Installation) -> None:
     done = shelfsight(running, "status")
     assert done.returncode == 0
