@@ -15,7 +15,7 @@ ARGS ?=
 SECONDS ?= 300
 SEED ?= 1
 
-.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large bench-search bench-words clean
+.PHONY: demo test check format faults bench-encode bench-quality bench-ingest bench-lanes bench-large bench-memory bench-search bench-words clean
 
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
@@ -49,6 +49,9 @@ bench-ingest: $(VENV)/.dev  ## the whole way: products/s beside the bare encoder
 
 bench-lanes: $(VENV)/.dev  ## who waits for whom while a large import runs
 	$(BIN)/python -m benchmarks.lanes
+
+bench-memory: $(VENV)/.dev  ## what a server with the packaged encoder takes of a small machine
+	$(BIN)/python -m benchmarks.memory --pictures 600
 
 bench-large: $(VENV)/.dev  ## a hundred thousand rows: time, memory, reuse, the ledger's answers
 	$(BIN)/python -m benchmarks.large_import

@@ -1,4 +1,7 @@
-"""gunicorn for the HTTP door in server mode. WEB_CONCURRENCY sets its processes; each loads the encoder for queries."""
+"""gunicorn for the HTTP door in server mode. WEB_CONCURRENCY sets its processes; each loads the encoder for queries.
+
+SHELFSIGHT_MODEL_SHARED=true lets them have a CLIP's weights in memory once (docs/encoders.md, Memory).
+"""
 
 from backend.settings import load_settings
 
