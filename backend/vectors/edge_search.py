@@ -136,7 +136,7 @@ class EdgeSearch:
         ]
 
     def scan(self) -> Iterator[Point]:
-        """Every point, in the order of their ids; 256 of them stop the other threads for some 3 ms."""
+        """Every point, in the order of their ids. For a move, when nobody else is served: each page stops all threads."""
         after = None
         while True:
             request = qdrant_edge.ScrollRequest(
