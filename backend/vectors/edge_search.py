@@ -136,7 +136,7 @@ class EdgeSearch:
         ]
 
     def scan(self) -> Iterator[Point]:
-        """Every point, in the order of their ids. For a move, when nobody else is served: each page stops all threads."""
+        """Every point, in the order of their ids. Each page stops all threads: for a move, when nobody is served."""
         after = None
         while True:
             request = qdrant_edge.ScrollRequest(
