@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from backend import bootstrap
+from backend import opening
 from backend.cli.main import app
 from backend.embedding import hub as hub_module
 from backend.embedding.choice import Choice
@@ -110,7 +110,7 @@ class TestCheck:
     def embedder(self, monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
         embedder = FakeEmbedder()
         monkeypatch.setattr(
-            bootstrap, "load_embedder", lambda _settings, model, _stored: (embedder, Choice(model, "a test said so"))
+            opening, "load_embedder", lambda _settings, model, _stored: (embedder, Choice(model, "a test said so"))
         )
         return embedder
 
