@@ -91,12 +91,12 @@ def serve(name: str, data: Path, folder: Path, questions: Questions, floor: Mapp
     """Open and ask everything. `floor`: the recall to reach per class, where the engine can be tuned."""
     catalog = opened(data)
     engine, judge = ENGINES[name](catalog, folder), Judge(catalog, data / "scores.npy")
-    before = _memory()
+    before = memory_now()
     open_seconds, _ = _seconds(engine.open)
     for group in questions.classes.values():
         for question in group[:WARM_UP]:
             engine.find(questions.vector(question), question.wanted, engine.settings[-1])
-    after = _memory()
+    after = memory_now()
     reference = _reference(engine, catalog)
     try:
         classes = {
@@ -213,7 +213,7 @@ def _processor() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _memory() -> tuple[int, int]:
+def memory_now() -> tuple[int, int]:
     """Resident bytes of this process, and how many of them are anonymous (Linux)."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     resident, anonymous = (int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
