@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain.facets import MAX_RANGES, MAX_VALUES, counted_in, price_edges, prices_in, shown, terms_of
-from backend.domain.payload import product_payload
+from backend.domain.payload import Payload, product_payload
 from backend.domain.query import Counted
 from tests.factories import product
 
@@ -45,7 +45,7 @@ def test_every_price_lies_in_exactly_one_range(prices: list[float]) -> None:
 
 
 def test_prices_of_other_currencies_are_not_counted() -> None:
-    payloads = [{"price": 5.0, "currency": "USD"}, {"price": 7.0}, {}]
+    payloads: list[Payload] = [{"price": 5.0, "currency": "USD"}, {"price": 7.0}, {}]
     assert prices_in(payloads, "EUR") == []
     assert prices_in([*payloads, {"price": 7.0, "currency": "EUR"}], "EUR")[0].products == 1
 
