@@ -61,6 +61,7 @@ class SearchProducts:
         """A page. Raises `QueryMissing`, `UnreadableImage`, `ImageNotFound`, `ProductNotFound`, `Unavailable`."""
         watch = _Stopwatch()
         said = self._understood(query)
+        watch.lap("search")
         vector = PlaceQuery(self.catalog, self.embed_query, self.vectors)(query, said.text or None, watch.lap)
         scope = self._scope(query)
         least = self._least(query)
