@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 from backend.domain.payload import point_id, product_payload
-from backend.domain.product import Product, ProductKey
+from backend.domain.product import AttributeValue, Product, ProductKey
 
 HASH = "a" * 64
 
@@ -28,6 +28,8 @@ def test_a_payload_is_json_with_numbers_for_flags_and_an_exact_price() -> None:
 
 
 def test_texts_and_flags_are_terms_that_cannot_be_taken_for_each_other() -> None:
-    attributes = {"colour": "red", "sizes": ("S", "M"), "new": True, "said": "true", "weight": 3}
-    payload = product_payload(Product(ProductKey("m", "p"), attributes=attributes), version=1)
+    told: dict[str, AttributeValue] = {
+        "colour": "red", "sizes": ("S", "M"), "new": True, "said": "true", "weight": 3,
+    }  # fmt: skip
+    payload = product_payload(Product(ProductKey("m", "p"), attributes=told), version=1)
     assert payload["attribute_terms"] == ["colour=red", "new!true", "said=true", "sizes=S", "sizes=M"]
