@@ -1,31 +1,11 @@
 """The use cases wired over given parts: real ones from `bootstrap`, fakes from tests, the same way."""
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import BoundedSemaphore
-from typing import Self
 
-from backend.domain.generation import FIRST
 from backend.domain.work import Work
-from backend.ports import (
-    BlobStore,
-    Catalog,
-    Clock,
-    Doorbell,
-    Embedder,
-    FetchMemory,
-    ImportFiles,
-    Indexes,
-    Jobs,
-    Ledger,
-    ManifestReader,
-    PictureFetcher,
-    PictureReader,
-    Receipts,
-    VectorStore,
-)
 from backend.settings import Settings
 from backend.usecases.admit import Admit
 from backend.usecases.await_product import AwaitProduct
@@ -42,6 +22,7 @@ from backend.usecases.keep_pictures import KeepPictures
 from backend.usecases.keep_receipts import KeepReceipts
 from backend.usecases.measure_scores import MeasureScores
 from backend.usecases.open_import import OpenImport
+from backend.usecases.parts import Parts
 from backend.usecases.patch_product import PatchProduct
 from backend.usecases.purge import Purge
 from backend.usecases.read_index import ReadIndex
@@ -61,49 +42,6 @@ from backend.usecases.sweep import Sweep
 from backend.usecases.understand_rows import UnderstandRows
 from backend.usecases.upload_product import UploadProduct
 from backend.usecases.watch_job import WatchJob
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything outside that the use cases stand on. `memory`: bytes this process takes. `number`: which generation of
-    the index `vectors` is; `embedder` and `model_reason` are its own. `close` lets go of all but the index.
-    """
-
-    catalog: Catalog
-    ledger: Ledger
-    jobs: Jobs
-    receipts: Receipts
-    indexes: Indexes
-    fetch_memory: FetchMemory
-    blobs: BlobStore
-    files: ImportFiles
-    manifests: ManifestReader
-    reader: PictureReader
-    fetcher: PictureFetcher
-    executor: Executor
-    embedder: Embedder
-    vectors: VectorStore
-    doorbell: Doorbell
-    clock: Clock
-    model_reason: str
-    memory: Callable[[], int | None]
-    close: Callable[[], None]
-    number: int = FIRST
-
-    @property
-    def served(self) -> ServedIndex:
-        """The index and what belongs to it."""
-        return ServedIndex(self.number, self.embedder, self.vectors, self.model_reason)
-
-    def over(self, served: ServedIndex) -> Self:
-        """The same over another index."""
-        return replace(
-            self,
-            number=served.number,
-            embedder=served.embedder,
-            vectors=served.vectors,
-            model_reason=served.reason,
-        )
 
 
 class Assembly:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backend.assembly import Assembly, Parts, assemble, embed_pictures
+from backend.assembly import Assembly, assemble, embed_pictures
 from backend.domain.generation import Generation
 from backend.errors import Misconfigured
 from backend.keeping import open_kept, refuse_unfinished
@@ -17,6 +17,7 @@ from backend.ports import Indexes, Ledger
 from backend.settings import Settings
 from backend.usecases.build_index import BuildIndex
 from backend.usecases.follow_index import FollowIndex
+from backend.usecases.parts import Parts
 from backend.usecases.served_index import ServedIndex
 from backend.usecases.services import Services
 from backend.usecases.switch_index import SwitchIndex

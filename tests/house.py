@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
-from backend.assembly import Assembly, Parts
+from backend.assembly import Assembly
 from backend.domain.work import Work
 from backend.imaging.limits import PictureLimits
 from backend.imaging.reader import PillowReader
 from backend.manifests.reader import FileReader
 from backend.settings import Settings
+from backend.usecases.parts import Parts
 from tests.fakes.blob_store import FakeBlobs
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.doorbell import FakeDoorbell

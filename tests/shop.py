@@ -12,7 +12,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from backend import opening
-from backend.assembly import Parts, assemble
+from backend.assembly import assemble
 from backend.domain.backup import IndexCopy
 from backend.domain.query import Query
 from backend.domain.work import Work
@@ -22,6 +22,7 @@ from backend.keeping import open_kept
 from backend.manifests.reader import FileReader
 from backend.settings import Settings
 from backend.usecases.keep_pictures import Upload
+from backend.usecases.parts import Parts
 from backend.vectors import server
 from backend.vectors.snapshots import described
 from tests.contracts.catalog_backends import POSTGRES_URL, database

@@ -1,6 +1,7 @@
 """The encoder is changed on a Qdrant server that several processes share: here the client's own local mode."""
 
 import io
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from backend.domain.work import Work
 from backend.errors import Misconfigured
 from backend.opening import stored_space
 from backend.settings import Settings, StoreSettings
+from backend.usecases.compare_indexes import Comparison
 from backend.usecases.keep_pictures import Upload
 from backend.vectors import server
 from tests.factories import key, product
@@ -33,7 +35,7 @@ WISHES = change.Wishes(sample=20, golden=None, merchant="shop", switch=True, eve
 class Shared(QdrantClient):
     """One database in memory for all who connect: closing a connection leaves it alone."""
 
-    def close(self, **_: Any) -> None:
+    def close(self, grpc_grace: float | None = None, **kwargs: Any) -> None:
         pass
 
 
@@ -62,10 +64,10 @@ def put(built: Built, product_id: str, seed: int) -> None:
 
 
 def reindexed(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch, wishes: change.Wishes = WISHES) -> str:
-    monkeypatch.setattr(change.time, "sleep", lambda _: None)  # for processes that load an encoder meanwhile
-    told = Console(file=io.StringIO(), width=200)
-    change.reindex(settings_of(folder), model, told, wishes)
-    return told.file.getvalue()  # type: ignore[attr-defined]
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # for processes that load an encoder meanwhile
+    told = io.StringIO()
+    change.reindex(settings_of(folder), model, Console(file=told, width=200), wishes)
+    return told.getvalue()
 
 
 def test_processes_go_over_one_by_one_and_nothing_is_lost_between(
@@ -153,7 +155,7 @@ def test_an_index_that_finds_less_does_not_serve_unless_told_to(
     for number in range(3):
         put(built, f"p{number}", number)
     built.services.reconcile_products(Work.UPLOADS)
-    compared = change.Comparison(queries=200, overlap=0.1, labelled=200, before=0.9, after=0.5)
+    compared = Comparison(queries=200, overlap=0.1, labelled=200, before=0.9, after=0.5)
     monkeypatch.setattr(change, "compare_indexes", lambda *_: compared)
     careful = change.Wishes(sample=20, golden=None, merchant="shop", switch=True, even_if_worse=False)
     told = reindexed(tmp_path, second, monkeypatch, careful)

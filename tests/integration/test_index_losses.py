@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend import opening
-from backend.assembly import Parts, assemble
+from backend.assembly import assemble
 from backend.domain.query import Query
 from backend.domain.work import Work
 from backend.imaging.limits import PictureLimits
@@ -17,6 +17,7 @@ from backend.imaging.reader import PillowReader
 from backend.manifests.reader import FileReader
 from backend.settings import Settings
 from backend.usecases.keep_pictures import Upload
+from backend.usecases.parts import Parts
 from backend.usecases.services import Services
 from backend.vectors.edge_store import EdgeStore
 from tests.factories import key, product
