@@ -96,7 +96,7 @@ class WorkerSettings(_Group):
     check_seconds: float = Field(
         3600.0,
         ge=0,
-        description="How often a few searches are compared with exact ones, for `index.recall` of the status; 0: never.",
+        description="How often a few searches are compared with exact ones, for the status' `index.recall`; 0: never.",
     )
     job_retention_days: int = Field(
         90,
@@ -206,7 +206,7 @@ class StoreSettings(_Group):
     index_graph_points: int = Field(
         100_000,
         ge=0,
-        description="Pictures from which the embedded index gets a graph, built beside it: minutes, and twice its disk. "
+        description="Pictures from which the embedded index gets a graph, built beside it: minutes, twice its disk. "
         "0: never.",
     )
     qdrant_url: str | None = Field(

@@ -24,11 +24,11 @@ from typing import Any
 
 from rich.console import Console
 
-from backend.opening import load_embedder
 from backend.cli.client import Api
 from backend.cli.ingest import ingest
 from backend.imaging.decode import decode
 from backend.imaging.limits import PictureLimits
+from backend.opening import load_embedder
 from backend.ports import Embedder
 from backend.settings import WorkerSettings, load_settings
 from benchmarks.clip_weights import save_clip_of_real_size
