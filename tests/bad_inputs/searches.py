@@ -34,6 +34,28 @@ SEARCHES = [
         "a filter six deep", _filter({"not": {"not": {"not": {"not": {"not": {"brand": "a"}}}}}}), 400, "invalid_filter"
     ),
     Case("a filter of 10,000 values", _filter({"brand": [str(n) for n in range(10_000)]}), 400, "invalid_filter"),
+    Case(
+        "a filter of 21 ranges",
+        _filter({f"attributes.a{n}": {"gte": n} for n in range(21)}),
+        400,
+        "invalid_filter",
+        "filter.attributes.a20",
+    ),
+    Case("a filter of 50,000 filters", _filter({"any": [{}] * 50_000}), 400, "invalid_filter", "filter.any"),
+    Case(
+        "a filter of 501 filters of a value each",
+        _filter({"not": {"any": [{"in_stock": True}] * 501}}),
+        400,
+        "invalid_filter",
+    ),
+    Case("a filter on half a character", _filter({"brand": "\ud800"}), 400, "invalid_filter", "filter.brand"),
+    Case(
+        "a filter on half a character in an attribute",
+        _filter({"attributes.colour": ["red", "\udc00"]}),
+        400,
+        "invalid_filter",
+        "filter.attributes.colour",
+    ),
     Case("limit 0", get("/v1/search?q=a&limit=0"), 400, "invalid_field", "limit"),
     Case("limit 101", get("/v1/search?q=a&limit=101"), 400, "invalid_field", "limit"),
     Case("limit x", get("/v1/search?q=a&limit=x"), 400, "invalid_field", "limit"),

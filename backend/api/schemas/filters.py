@@ -9,7 +9,8 @@ from backend.domain.product_facts import ATTRIBUTE_PATTERN, MAX_ATTRIBUTE_VALUE,
 from backend.errors import InvalidFilter
 
 MAX_DEPTH = 4  # `any` and `not` inside each other; nobody writes deeper by hand
-MAX_VALUES = 1_000  # values in one filter, all fields together: each costs the engine a lookup
+MAX_PARTS = 1_000  # values, ranges and alternatives of `any`, all together: each costs the engine a lookup
+MAX_RANGES = 20  # of these, ranges: where an attribute's numbers have no index, each makes it read payloads
 BOUNDS = ("gte", "gt", "lte", "lt")
 LISTED = ("product_id", "brand", "currency")
 
@@ -20,11 +21,12 @@ def filter_of(raw: object, *, default_currency: str) -> Filter:
 
 
 class _Reader:
-    """Reads one filter and counts its values."""
+    """Reads one filter and counts its parts."""
 
     def __init__(self, default_currency: str) -> None:
         self._currency = default_currency
-        self._values = 0
+        self._parts = 0
+        self._ranges = 0
 
     def filter(self, raw: object, path: str, depth: int) -> Filter:
         fields = self._fields(raw, path, depth)
@@ -43,6 +45,7 @@ class _Reader:
     def branches(self, raw: object, path: str, depth: int) -> tuple[Filter, ...]:
         if not isinstance(raw, list) or not raw:
             raise InvalidFilter("a list of filters, at least one", field=path)
+        self._count(len(raw), path)  # before they are read: an empty one has nothing else to count
         return tuple(self.filter(item, f"{path}.{number}", depth + 1) for number, item in enumerate(raw))
 
     def none_of(self, raw: object, path: str, depth: int) -> tuple[Condition | Filter, ...]:
@@ -70,11 +73,12 @@ class _Reader:
             case "category":
                 return (Within(tuple(_category(item, path) for item in self._list(value, path))),)
             case "price":
-                within = (_between("price", _object(value, path), path),)
+                within = (self._range(name, _object(value, path), path),)
                 return within if "currency" in beside else (*within, AnyOf("currency", (self._currency,)))
             case "in_stock":
                 if not isinstance(value, bool):
                     raise InvalidFilter("true or false", field=path)
+                self._count(1, path)
                 return (AnyOf("in_stock", (value,)),)
             case _ if name in LISTED:
                 return (AnyOf(name, tuple(_text(item, path) for item in self._list(value, path))),)
@@ -89,17 +93,27 @@ class _Reader:
         if not re.fullmatch(ATTRIBUTE_PATTERN, name.removeprefix("attributes.")):
             raise InvalidFilter("an attribute's name has 1 to 64 letters, digits, '-' or '_'", field=path)
         if isinstance(value, Mapping):
-            return _between(name, value, path)
+            return self._range(name, value, path)
         return AnyOf(name, tuple(_scalar(item, path) for item in self._list(value, path)))
+
+    def _range(self, name: str, raw: Mapping[str, object], path: str) -> Between:
+        self._count(1, path)
+        self._ranges += 1
+        if self._ranges > MAX_RANGES:
+            raise InvalidFilter(f"more than {MAX_RANGES} ranges", field=path)
+        return _between(name, raw, path)
 
     def _list(self, value: object, path: str) -> list[object]:
         values = value if isinstance(value, list) else [value]
-        self._values += len(values)
         if not values:
             raise InvalidFilter("an empty list matches nothing; leave the field out to match everything", field=path)
-        if self._values > MAX_VALUES:
-            raise InvalidFilter(f"more than {MAX_VALUES} values", field=path)
+        self._count(len(values), path)
         return values
+
+    def _count(self, parts: int, path: str) -> None:
+        self._parts += parts
+        if self._parts > MAX_PARTS:
+            raise InvalidFilter(f"more than {MAX_PARTS:,} values, ranges and alternatives", field=path)
 
 
 def _object(raw: object, path: str) -> Mapping[str, object]:
@@ -145,6 +159,10 @@ def _category(value: object, path: str) -> str:
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_ATTRIBUTE_VALUE:
         raise InvalidFilter(f"a string of at most {MAX_ATTRIBUTE_VALUE} characters is expected", field=path)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidFilter("half a surrogate pair is no text", field=path) from None
     return value
 
 
