@@ -20,6 +20,25 @@ def copy_shard(source: Path, destination: Path) -> None:
     shutil.copytree(source, destination, copy_function=_copy_data if hasattr(os, "copy_file_range") else shutil.copy2)
 
 
+def flush_folder(folder: Path) -> None:
+    """Make a folder survive a loss of power: every file and folder in it, and its own name. Raises `OSError`.
+
+    To be called before anything durable names a copy: the engine flushes what it believes it changed, and of what was
+    copied or built by another process it knows nothing.
+    """
+    for path in (*folder.rglob("*"), folder, folder.parent):
+        flush_path(path)
+
+
+def flush_path(path: Path) -> None:
+    """Flush a file, or the names in a folder: POSIX keeps a file's name for certain only by that. Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def allocated_bytes(folder: Path) -> int:
     """What a folder's files take on the disk. Files that vanish meanwhile are left out."""
     taken = 0

@@ -16,7 +16,7 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_copy import copy_shard
+from backend.vectors.edge_copy import copy_shard, flush_folder
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import asked, close_shard, number_indexes
 from backend.vectors.journal import Journal
@@ -188,6 +188,10 @@ class OpenShard:
         try:
             journal.catch_up(engine)
             asked(engine.flush)  # so that the flush for which writers wait has little to do
+            try:
+                flush_folder(folder)
+            except OSError as err:
+                raise errors.IndexUnavailable(f"{folder} cannot be flushed to the disk: {err}") from err
             with self._exclusively() as former:
                 self._take_over(folder, engine, journal, graph=graph)
                 closed = former

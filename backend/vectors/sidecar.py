@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backend import errors
 from backend.ports import Space
+from backend.vectors.edge_copy import flush_path
 
 FORMAT = 2
 """The layout of the folder, and which facts its points have. 1 was that of versions before words could be searched."""
@@ -96,7 +97,7 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
                 os.fsync(file.fileno())
         draft.replace(folder / NAME)
         if durable:
-            _fsync_folder(folder)
+            flush_path(folder)
     except OSError as err:
         raise errors.IndexUnavailable(f"{folder / NAME} cannot be written ({err}).") from err
 
@@ -106,12 +107,3 @@ def _refusal(file: Path, found: object) -> str:
     if found == 1:
         return f"{said}Remove {file.parent}: the next start makes every product due, and builds the index anew."
     return f"{said}Start the version that wrote it."
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make a rename survive a loss of power: POSIX promises it for the name only when the folder is synced."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

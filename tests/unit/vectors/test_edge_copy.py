@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.vectors.edge_copy import allocated_bytes, copy_shard
-from tests.unit.vectors.folders import folder_in_memory
+from backend.vectors.edge_copy import allocated_bytes, copy_shard, flush_folder
+from tests.unit.vectors.folders import folder_in_memory, noting_flushes
 
 HOLE = 32 << 20
 
@@ -54,3 +54,10 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "copy_file_range", full)
     with pytest.raises(OSError, match="No space"):
         copy_shard(tmp_path / "here", tmp_path / "there")
+
+
+def test_a_flushed_folder_is_on_the_disk_with_its_files_its_folders_and_its_name(tmp_path: Path) -> None:
+    made(tmp_path / "here")
+    with noting_flushes() as flushed:
+        flush_folder(tmp_path / "here")
+    assert flushed == {tmp_path, tmp_path / "here", *(tmp_path / "here").rglob("*")}

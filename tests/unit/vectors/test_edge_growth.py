@@ -29,6 +29,7 @@ from backend.vectors.edge_store import EdgeStore
 from backend.vectors.journal import Journal
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from tests.factories import product
+from tests.unit.vectors.folders import noting_flushes
 from tests.unit.vectors.points import DIMENSION, SPACE, clustered, points, tombstone
 
 ROOT = Path(__file__).parents[3]
@@ -250,6 +251,27 @@ def test_a_large_flat_shard_is_compacted_without_a_graph(path: Path) -> None:
     assert not described(path).graph
     assert shop.agrees()
     store.close()
+
+
+def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine flushes what it changed itself, and the copy's other files stand in memory only."""
+    named: list[set[Path]] = []
+
+    def naming(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
+        new = folder / sidecar.shard
+        if sidecar.shard != "shard" and not named:
+            named.append({new, *new.rglob("*")} - flushed)
+        write_sidecar(folder, sidecar, durable=durable)
+
+    monkeypatch.setattr(open_shard, "write_sidecar", naming)
+    with noting_flushes() as flushed:
+        store = EdgeStore.create(path, SPACE, LIMITS)
+        Shop(store).add(700)
+        until(lambda: described(path).graph)
+        store.close()
+    assert named == [set()]
 
 
 # --- that it is given up without harm ---------------------------------------------------------------------------------
