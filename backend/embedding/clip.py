@@ -2,15 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
-from sentence_transformers import SentenceTransformer
 
 from backend.domain.picture import Pixels, Vectors
 from backend.embedding.allocation import keep_freed_memory
@@ -18,20 +15,16 @@ from backend.embedding.clip_loading import (
     damaged,
     device_of,
     failing_as,
-    input_side,
     load_clip,
     loadable,
-    query_prompt,
-    text_processing,
     told_as_ours,
 )
 from backend.embedding.folder import fingerprint_of
-from backend.embedding.fused_linear import fuse
 from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
-from backend.embedding.precision import CHECK_TEXTS, agrees, check_pictures, fast_dtype
-from backend.embedding.scaling import Scaling, scaling_of
-from backend.embedding.shared_weights import share_weights
+from backend.embedding.precision import agrees, fast_dtype
+from backend.embedding.threads import on_its_share
+from backend.embedding.towers import EXACT, Towers, Way
 from backend.embedding.tuning import SIZES, machine_key, tuned_batch, usable_cores
 from backend.errors import ModelUnavailable
 from backend.ports import Space
@@ -42,6 +35,10 @@ reads it (in steps of two) down to this keeps a mean cosine of .9995 to the full
 fast, measured on 1,000 px photos; the bicubic scaling that follows still has pixels to average."""
 
 _TEXTS_AT_ONCE: Final = 32
+
+_BATCHES: Final = 2
+"""Of an import that go through the model side by side on a CPU, each with half of the threads: as many as the worker
+works on unless told otherwise."""
 
 _T = TypeVar("_T")
 
@@ -76,13 +73,14 @@ class ClipEncoder:
         hub: Hub | None = None,
     ) -> None:
         keep_freed_memory()
-        torch.set_num_threads(threads or usable_cores())
+        self._threads = threads or usable_cores()
+        torch.set_num_threads(self._threads)
         located = (hub or Hub()).locate(model)
         fingerprint = fingerprint_of(located)
         with told_as_ours(f"The model {model}"):
             self._device = device_of(device)
             folder = loadable(located, fingerprint, cache_dir)
-            self._towers = _Towers(load_clip(folder, self._device), self._device)
+            self._towers = Towers(load_clip(folder, self._device), self._device)
             dimension = self._checked_dimension(model)
             shared = shared and self._device == "cpu" and cache_dir is not None
             if not exact:
@@ -90,8 +88,12 @@ class ClipEncoder:
             if shared and cache_dir is not None:
                 self._towers.share(cache_dir / f"weights-{fingerprint}-{self._towers.way}.safetensors")
         self._space = Space(model=model, dimension=dimension, fingerprint=fingerprint)
-        self._pictures = Passes(_asked(self._towers.pictures), largest=batch or self._tuned(cache_dir))
-        self._texts = Passes(_asked(self._towers.texts), largest=_TEXTS_AT_ONCE)
+        self._pictures = Passes(
+            on_its_share(_asked(self._towers.pictures), self._threads),
+            largest=batch or self._tuned(cache_dir),
+            batch_places=_BATCHES if self._device == "cpu" else 1,
+        )
+        self._texts = Passes(on_its_share(_asked(self._towers.texts), self._threads), largest=_TEXTS_AT_ONCE)
 
     @property
     def space(self) -> Space:
@@ -106,7 +108,7 @@ class ClipEncoder:
     @property
     def how(self) -> str:
         """For people: device, type, threads and pictures per pass."""
-        threads = f", {torch.get_num_threads()} threads" if self._device == "cpu" else ""
+        threads = f", {self._threads} threads" if self._device == "cpu" else ""
         return f"{self._device}, {self._towers.way}{threads}, {self._pictures.largest} pictures at once"
 
     def embed_images(self, pictures: Sequence[Pixels]) -> Vectors:
@@ -123,14 +125,14 @@ class ClipEncoder:
     def _none(self) -> Vectors:
         return np.zeros((0, self._space.dimension), np.float32)
 
-    def _fastest(self, folder: Path, *, shared: bool) -> "_Towers":
+    def _fastest(self, folder: Path, *, shared: bool) -> Towers:
         """The first of the faster ways that gives the vectors of float32, else float32 as it is."""
         exact = self._towers.check_vectors()
         towers = self._towers
         for way in _ways(self._device, fused=not shared):
             if agrees(partial(towers.check_vectors_by, way), exact, f"CLIP in {way}"):
                 return towers
-            towers = _Towers(load_clip(folder, self._device), self._device)  # the exact weights were given up for it
+            towers = Towers(load_clip(folder, self._device), self._device)  # the exact weights were given up for it
         return towers
 
     def _checked_dimension(self, model: str) -> int:
@@ -156,99 +158,16 @@ class ClipEncoder:
             self._towers.pictures([picture] * count)
             return time.perf_counter() - began
 
-        key = machine_key(self._device, self._towers.way, torch.get_num_threads(), self._space.fingerprint)
+        key = machine_key(self._device, self._towers.way, self._threads, self._space.fingerprint)
         file = None if cache_dir is None else cache_dir / "passes.json"
         return tuned_batch(key, seconds_of, SIZES[self._device], file)
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How the model computes."""
-
-    dtype: torch.dtype
-    fused: bool
-
-    def __str__(self) -> str:
-        return str(self.dtype).removeprefix("torch.") + (", fused layers" if self.fused else "")
-
-
-_EXACT: Final = _Way(torch.float32, fused=False)
-
-
-def _ways(device: str, *, fused: bool) -> list[_Way]:
-    """Those that may be faster than `_EXACT`, the fastest first."""
+def _ways(device: str, *, fused: bool) -> list[Way]:
+    """Those that may be faster than `EXACT`, the fastest first."""
     dtype = fast_dtype(device)
-    first = [_Way(dtype, fused=True)] if fused and device == "cpu" else []
-    return [way for way in (*first, _Way(dtype, fused=False)) if way != _EXACT]
-
-
-class _Towers:
-    """The model on its device: prepared pictures or texts -> unit rows."""
-
-    def __init__(self, model: SentenceTransformer, device: str) -> None:
-        self._model = model
-        self._device = device
-        self.way = _EXACT
-        self._processor = model[0].processor.image_processor
-        self._scaling: Scaling | None = scaling_of(self._processor)
-        self._processing = text_processing(model)
-        self._prompt = query_prompt(model)
-        self.side = input_side(self._processor)
-
-    def check_vectors_by(self, way: _Way) -> Vectors:
-        """Compute that way from now on; there is no way back, for there is memory for one set of weights."""
-        if way.fused:
-            fuse(self._model, way.dtype)
-        self._model.to(way.dtype)
-        self.way = way
-        return self.check_vectors()
-
-    def share(self, file: Path) -> None:
-        """From now on with the weights mapped from `file`."""
-        share_weights(self._model, file)
-
-    def prepared(self, picture: Pixels) -> Pixels:
-        """As `pictures` wants it: everything that can be done to a picture by itself."""
-        return picture if self._scaling is None else self._scaling.square(picture)
-
-    def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
-        """(n, dimension) unit rows of at least one prepared picture."""
-        if self._scaling is not None:
-            pixels = self._scaling.normalised(prepared, self.way.dtype, self._device)
-            return self._forward({"pixel_values": pixels, "modality": "image"})
-        # Pillow images rather than arrays: for an array the library has to guess which axis holds the colours.
-        return self._processed([{"image": Image.fromarray(picture)} for picture in prepared])
-
-    def texts(self, texts: Sequence[str]) -> Vectors:
-        """(n, dimension) unit rows of at least one text."""
-        # Never a bare string: sentence-transformers takes one that ends in `.jpg` for a picture and opens that file or
-        # address, which would let any search query read from this machine and its network.
-        return self._processed([{"text": f"{self._prompt}{text}"} for text in texts])
-
-    def check_vectors(self) -> Vectors:
-        """Of the fixed pictures and texts that precision is judged by."""
-        pictures = self.pictures([self.prepared(picture) for picture in check_pictures()])
-        return np.concatenate([pictures, self.texts(CHECK_TEXTS)])
-
-    def _processed(self, inputs: list[dict[str, Any]]) -> Vectors:
-        features = self._model.preprocess(inputs, processing_kwargs=self._processing)
-        return self._forward(
-            {
-                name: self._fitted(value) if isinstance(value, torch.Tensor) else value
-                for name, value in features.items()
-            }
-        )
-
-    def _fitted(self, value: torch.Tensor) -> torch.Tensor:
-        return value.to(self._device, self.way.dtype if value.is_floating_point() else None)
-
-    def _forward(self, features: dict[str, Any]) -> Vectors:
-        with torch.inference_mode():
-            rows = self._model.forward(features)["sentence_embedding"].float()
-            if self._model.truncate_dim:  # a Matryoshka model's files may say that its first numbers are enough
-                rows = rows[:, : self._model.truncate_dim]
-            vectors: Vectors = torch.nn.functional.normalize(rows, dim=1).cpu().numpy()
-        return vectors
+    first = [Way(dtype, fused=True)] if fused and device == "cpu" else []
+    return [way for way in (*first, Way(dtype, fused=False)) if way != EXACT]
 
 
 def _asked(run: Callable[[Sequence[_T]], Vectors]) -> Callable[[Sequence[_T]], Vectors]:

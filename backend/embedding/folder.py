@@ -47,7 +47,7 @@ _IRRELEVANT_KEYS: Final = frozenset({"transformers_version", "_name_or_path", "d
 They change when the same model is saved again by another release, which must not force a whole index to be rebuilt."""
 
 _RECIPE: Final = b"clip 2"
-"""Our own share in a vector (scaling by `resizing`, float32). Count it up when that changes the vectors."""
+"""Our own share in a vector (the scaling in `resizing`, float32). Count it up when that changes the vectors."""
 
 
 def missing_files(folder: Path, *, texts_only: bool = False) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import torch
 
 from backend.domain.picture import Pixels, Vectors
 from backend.embedding.clip_loading import (
@@ -22,6 +23,7 @@ from backend.embedding.clip_loading import (
 )
 from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
+from backend.embedding.threads import on_its_share
 from backend.errors import ModelUnavailable
 from backend.ports import Embedder, Space
 
@@ -51,7 +53,8 @@ class WithTextTower:
         if not np.isfinite(vector).all():
             raise ModelUnavailable(damaged(model))
         self._name = model
-        self._texts = Passes(self._vectors, largest=_AT_ONCE)
+        # As many threads as the pictures' encoder has just been given.
+        self._texts = Passes(on_its_share(self._vectors, torch.get_num_threads()), largest=_AT_ONCE)
 
     @property
     def space(self) -> Space:

@@ -14,13 +14,14 @@ import torch
 log = logging.getLogger(__name__)
 
 SIZES: Final = {"cpu": (8, 16, 32), "mps": (8, 16, 32, 64), "cuda": (16, 32, 64, 128)}
-"""Candidates by device. A search waits for the pass before it, so small ones are tried first."""
+"""Candidates by device. Searches share passes of up to as many, so small ones are tried first."""
 
 _TIMES: Final = 3
 """The best of so many counts: other work on the machine makes a pass slower, never faster."""
 
 _ENOUGH: Final = 0.95
-"""Of the best rate. A processor gains little beyond some pictures, and a search waits half as long for half of them."""
+"""Of the best rate. A processor gains little beyond some pictures, and half of them take half as long and half the
+memory."""
 
 _BUDGET_SECONDS: Final = 3.0
 """What a first start may take for it; a slow machine measures fewer sizes."""

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from backend.domain.picture import Pixels
-from backend.embedding.resizing import resized
+from backend.embedding.resizing import quickly
 
 
 def centre_square(picture: Pixels, *, side: int, crop: float) -> Pixels:
@@ -15,7 +15,7 @@ def centre_square(picture: Pixels, *, side: int, crop: float) -> Pixels:
     edge = min(picture.shape[:2]) * crop
     top, left = (_margin(length, edge) for length in picture.shape[:2])
     middle = picture[top : picture.shape[0] - top, left : picture.shape[1] - left]
-    return resized(middle, (side, side), Image.Resampling.BICUBIC)
+    return quickly(middle, (side, side), Image.Resampling.BICUBIC)
 
 
 def _margin(length: int, edge: float) -> int:

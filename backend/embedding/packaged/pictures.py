@@ -15,7 +15,7 @@ from backend.embedding.packaged.recipe import Recipe
 from backend.embedding.precision import check_pictures
 from backend.errors import ModelUnavailable
 
-_BATCH = 4
+AT_ONCE = 4
 """Pictures per forward pass: enough to make the calls themselves cheap, few enough for the blocks that glibc reuses.
 Measured in bfloat16 with two threads, milliseconds of processor time a picture: 16.7 in fours with no page fault, 17.1
 in eights, 20.3 in sixteens with 1,800 faults. `allocation.keep_freed_memory` takes the faults away (17.0, 16.9, 16.7),
@@ -59,8 +59,8 @@ class PictureSide:
 
     def _rows(self, pictures: Sequence[Pixels]) -> Floats:
         rows = np.empty((len(pictures), self._recipe.dimension), dtype=np.float32)
-        for start in range(0, len(pictures), _BATCH):
-            rows[start : start + _BATCH] = self._batch(pictures[start : start + _BATCH])
+        for start in range(0, len(pictures), AT_ONCE):
+            rows[start : start + AT_ONCE] = self._batch(pictures[start : start + AT_ONCE])
         return rows
 
     def _batch(self, pictures: Sequence[Pixels]) -> Floats:

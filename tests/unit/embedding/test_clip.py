@@ -200,7 +200,7 @@ class TestPrecision:
             raise RuntimeError("this torch has no oneDNN operation")
 
         monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
-        monkeypatch.setattr("backend.embedding.clip.fuse", missing)
+        monkeypatch.setattr("backend.embedding.towers.fuse", missing)
         assert "bfloat16, " in load(str(clip_folder), device="cpu", exact=False).how
         assert "no oneDNN operation" in caplog.text
 
@@ -212,7 +212,10 @@ class TestPrecision:
         monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.float32)
         fused = load(str(clip_folder), device="cpu", exact=False)
         assert "float32, fused layers" in fused.how
-        np.testing.assert_allclose(fused.embed_images(pictures()), encoder.embed_images(pictures()), atol=1e-5)
+        np.testing.assert_allclose(fused.embed_texts(TEXTS), encoder.embed_texts(TEXTS), atol=1e-5)
+        # Pictures are noise here, and scaled quickly: `resizing` says how far that is from Pillow's numbers.
+        cosines = np.einsum("nd,nd->n", fused.embed_images(pictures()), encoder.embed_images(pictures()))
+        assert cosines.min() > 0.9999
 
 
 class TestSharedWeights:

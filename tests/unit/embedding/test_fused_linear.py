@@ -1,13 +1,14 @@
 """Fused layers compute what the plain ones do."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from backend.embedding.fused_linear import FusedLinear, fuse
+from backend.embedding.fused_linear import FusedLinear, FusedPatches, fuse
 
 pytestmark = pytest.mark.slow  # importing transformers
 
@@ -46,6 +47,25 @@ def test_layers_alone_and_without_a_bias_give_the_same(x: torch.Tensor) -> None:
     fuse(fused, torch.float32)
     with torch.inference_mode():
         torch.testing.assert_close(fused(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(32, 32), (48, 16), (37, 41)])
+def test_the_cutting_into_patches_gives_the_same(shape: tuple[int, int], bias: bool) -> None:
+    pixels = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1))
+    plain = nn.Sequential(nn.Conv2d(3, 24, kernel_size=8, stride=8, bias=bias, padding="valid")).eval()
+    fused = copy.deepcopy(plain)
+    fuse(fused, torch.float32)
+    assert isinstance(fused[0], FusedPatches)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(pixels), plain(pixels), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("other", [{"stride": 4}, {"stride": 8, "padding": 1}, {"stride": 8, "dilation": 2}])
+def test_another_convolution_is_left_as_it_is(other: dict[str, Any]) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, kernel_size=8, **other))
+    fuse(model, torch.float32)
+    assert type(model[0]) is nn.Conv2d
 
 
 def test_a_layer_that_others_reach_into_is_left_as_it_is() -> None:

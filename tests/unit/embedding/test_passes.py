@@ -18,6 +18,7 @@ class Model:
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
         self.passes: list[list[int]] = []
+        self.told: list[int] = []
         self.most_at_once = 0
         self._inside = 0
         self._gate = threading.Event()
@@ -31,9 +32,10 @@ class Model:
     def let_go(self) -> None:
         self._gate.set()
 
-    def __call__(self, inputs: Sequence[int]) -> Vectors:
+    def __call__(self, inputs: Sequence[int], under_way: int) -> Vectors:
         with self._lock:
             self.passes.append(list(inputs))
+            self.told.append(under_way)
             self._inside += 1
             self.most_at_once = max(self.most_at_once, self._inside)
         self.entered.release()
@@ -72,7 +74,7 @@ def test_who_waits_at_the_same_moment_goes_together(model: Model) -> None:
         first = pool.submit(passes, [0])
         assert model.entered.acquire(timeout=10)
         others = [pool.submit(passes, [number]) for number in range(1, 9)]
-        until(lambda: len(passes._single) == 8)
+        until(lambda: len(passes._waiting) == 8)
         model.let_go()
         assert [future.result(10).tolist() for future in [first, *others]] == [[[n, n]] for n in range(9)]
     assert sorted(map(len, model.passes)) == [1, 8]
@@ -84,18 +86,33 @@ def test_a_batch_goes_in_parts_and_keeps_its_order(model: Model) -> None:
     assert list(map(len, model.passes)) == [4, 4, 2]
 
 
-def test_a_search_does_not_wait_for_the_rest_of_an_import(model: Model) -> None:
+def test_a_search_does_not_wait_for_an_imports_pass(model: Model) -> None:
     passes = Passes(model, largest=2)
     model.hold()
     with ThreadPoolExecutor(2) as pool:
         batch = pool.submit(passes, list(range(100, 110)))
         assert model.entered.acquire(timeout=10)
         search = pool.submit(passes, [7])
-        until(lambda: len(passes._single) == 1)
+        assert model.entered.acquire(timeout=10)  # while the other is still inside
         model.let_go()
-        search.result(10)
-        batch.result(10)
-    assert model.passes[1] == [7]
+        assert search.result(10).tolist() == [[7, 7]]
+        assert len(batch.result(10)) == 10
+
+
+def test_a_pass_is_told_how_many_are_under_way(model: Model) -> None:
+    passes = Passes(model, largest=2)
+    passes([1])
+    model.hold()
+    with ThreadPoolExecutor(2) as pool:
+        batch = pool.submit(passes, [1, 2])
+        assert model.entered.acquire(timeout=10)
+        assert model.entered.acquire(timeout=10)
+        search = pool.submit(passes, [7])
+        assert model.entered.acquire(timeout=10)
+        model.let_go()
+        search.result(10), batch.result(10)
+    passes([3])
+    assert model.told == [1, 1, 2, 1]
 
 
 def test_an_import_gets_somewhere_beside_searches_without_end(model: Model) -> None:
@@ -122,7 +139,7 @@ def test_an_error_reaches_only_who_caused_it(model: Model) -> None:
         first = pool.submit(passes, [0])
         assert model.entered.acquire(timeout=10)
         good, bad, fine = (pool.submit(passes, [number]) for number in (1, -1, 2))
-        until(lambda: len(passes._single) == 3)
+        until(lambda: len(passes._waiting) == 3)
         model.let_go()
         assert [future.result(10).tolist() for future in (first, good, fine)] == [[[0, 0]], [[1, 1]], [[2, 2]]]
         with pytest.raises(ValueError, match="a kernel broke"):
@@ -130,21 +147,31 @@ def test_an_error_reaches_only_who_caused_it(model: Model) -> None:
     assert passes([5]).tolist() == [[5, 5]]
 
 
-def test_a_batch_with_a_bad_part_fails_as_a_whole_and_leaves_nothing_behind(model: Model) -> None:
+def test_a_batch_with_a_bad_part_fails_as_a_whole_and_holds_up_no_other(model: Model) -> None:
     passes = Passes(model, largest=2)
     with pytest.raises(ValueError, match="a kernel broke"):
         passes([1, -1, 3, 4, 5, 6])
     assert passes([5, 6, 7])[:, 0].tolist() == [5, 6, 7]
-    assert not passes._bulk
+    assert model.passes == [[1, -1], [5, 6], [7]]
 
 
 @pytest.mark.parametrize("places", [1, 2])
-def test_no_more_passes_are_under_way_than_there_are_places(model: Model, places: int) -> None:
+def test_no_more_searches_are_under_way_than_there_are_places(model: Model, places: int) -> None:
     passes = Passes(model, largest=2, places=places)
     with ThreadPoolExecutor(12) as pool:
         for n, future in enumerate([pool.submit(passes, [n]) for n in range(200)]):
             assert future.result(10).tolist() == [[n, n]]
     assert model.most_at_once <= places
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_no_more_batches_are_under_way_than_there_are_places(places: int) -> None:
+    model = Model(seconds=0.001)
+    passes = Passes(model, largest=2, batch_places=places)
+    with ThreadPoolExecutor(5) as pool:
+        for n, future in enumerate([pool.submit(passes, [n, n, n]) for n in range(20)]):
+            assert future.result(10)[:, 0].tolist() == [n, n, n]
+    assert model.most_at_once == places
 
 
 def test_callers_in_step_share_passes_though_the_first_of_them_comes_back_alone() -> None:
