@@ -5,7 +5,7 @@ take many places of a list and push others off its end. Here both sides are prod
 product's place depends on nothing but what it is and what was found beside it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,17 +56,35 @@ def fused(found: Sequence[Found], text_share: float) -> list[Found]:
     Ranks alone (RRF, Cormack et al. 2009) would not do: hundreds of products tie in BM25 when a word is a class or a
     brand, and where they stand among each other would count for as much as whether they have the word at all.
     """
-    if not found:
-        return []
-    cosines = [item.match.score for item in found]
+    place = _placing(found, text_share)
+    return sorted(found, key=lambda item: (-place(item.match.score, item.coverage), item.match.product_id))
+
+
+def settled(ranked: Sequence[Found], text_share: float, *, cosine: float, coverage: float, count: int) -> list[Found]:
+    """Of a fused list the beginning that what was not looked at can hardly come into; the rest waits for a deeper list.
+
+    `cosine`, `coverage`: the most a product has that is not in the list. Whatever is placed below these would have
+    products with the word behind it: where 200 have a brand, the likest without it would stand between the first 32 of
+    them and the others. The first `count` never wait, so that a page costs no more than its depth: products that tie in
+    their words may be listed in any order, and waiting for them all would be reading them all.
+    """
+    place = _placing(ranked, text_share)
+    beyond = place(cosine, coverage)
+    certain = sum(place(item.match.score, item.coverage) >= beyond for item in ranked)
+    return list(ranked[: max(count, certain)])
+
+
+def _placing(found: Sequence[Found], text_share: float) -> Callable[[float, float], float]:
+    """(cosine, coverage) -> what a product among these is placed by."""
+    cosines = [item.match.score for item in found] or [0.0]
     least, span = min(cosines), max(cosines) - min(cosines)
     words = WORDS_SHARE * text_share
 
-    def place(item: Found) -> tuple[float, str]:
-        looks = (item.match.score - least) / span if span else 0.0
-        return -((1.0 - words) * looks + words * item.coverage), item.match.product_id
+    def place(cosine: float, coverage: float) -> float:
+        looks = (cosine - least) / span if span else 0.0
+        return (1.0 - words) * looks + words * coverage
 
-    return sorted(found, key=place)
+    return place
 
 
 def appended(tiers: Iterable[Sequence[Found]]) -> Iterator[list[Found]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backend.domain.filters import AnyOf, Filter
-from backend.domain.fusion import DEPTHS, Found, Terms, appended, fused
+from backend.domain.fusion import DEPTHS, Found, Terms, appended, fused, settled
 from backend.domain.picture import Vector
 from backend.domain.query import Match
 from backend.ports import VectorSearch
@@ -54,10 +54,11 @@ class FindProducts:
         return appended(self._tiers(terms, text_share, looks=looks))
 
     def _tiers(self, terms: Terms, text_share: float, *, looks: bool) -> Iterator[list[Found]]:
+        matches: dict[str, Match] = {}  # of all depths: what waited for this one is in it, whatever this one lists
         for depth in DEPTHS:
             seen = self._nearest(self.scope, depth) if looks else []
             said = self._worded(self.scope, terms, depth)
-            matches = {match.product_id: match for match in seen}
+            matches |= {match.product_id: match for match in seen}
             scores = dict(said)
             if missing := [product_id for product_id in scores if product_id not in matches]:
                 matches |= {it.product_id: it for it in self._nearest(self.scope.among(missing), len(missing))}
@@ -66,9 +67,17 @@ class FindProducts:
                 scores |= dict(self._worded(self.scope.among(unsaid), terms, len(unsaid)))
             whole = terms.whole
             found = [Found(match, scores.get(product_id, 0.0) / whole) for product_id, match in matches.items()]
-            yield fused(found, text_share)
-            if len(seen) < depth and len(said) < depth:
+            ranked = fused(found, text_share)
+            if depth == DEPTHS[-1] or (len(seen) < depth and len(said) < depth):
+                yield ranked
                 return
+            yield settled(
+                ranked,
+                text_share,
+                cosine=seen[-1].score if len(seen) == depth else max(it.score for it in matches.values()),
+                coverage=said[-1][1] / whole if len(said) == depth else 0.0,
+                count=depth,
+            )
 
     def _nearest(self, scope: Scope, limit: int) -> list[Match]:
         return self.vectors.nearest(scope.merchant, self.vector, scope.filter, limit=limit, exclude=scope.exclude)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from backend.domain.fusion import UNKNOWN_WEIGHT, Found, Terms, appended, fused
+from backend.domain.fusion import UNKNOWN_WEIGHT, Found, Terms, appended, fused, settled
 from backend.domain.query import Match
 
 
@@ -53,3 +53,11 @@ def test_words_nobody_has_are_part_of_what_was_asked_for() -> None:
     terms = Terms({"red": 2.0, "dress": 3.0}, unknown=1)
     assert list(terms) == ["red", "dress"]
     assert terms.whole == pytest.approx(5.0 + UNKNOWN_WEIGHT)
+
+
+def test_what_products_not_looked_at_may_come_before_waits_for_a_deeper_list() -> None:
+    ranked = fused([found("a", 0.1, 1.0), found("b", 0.2, 1.0), found("c", 0.9), found("d", 0.8)], 1.0)
+    assert ids(settled(ranked, 1.0, cosine=0.8, coverage=1.0, count=2)) == ["b", "a"]
+    assert ids(settled(ranked, 1.0, cosine=0.8, coverage=0.0, count=2)) == ["b", "a", "c", "d"]
+    assert ids(settled(ranked, 1.0, cosine=0.8, coverage=1.0, count=3)) == ["b", "a", "c"]
+    assert settled([], 1.0, cosine=0.8, coverage=1.0, count=3) == []
