@@ -1,5 +1,8 @@
-"""Where bytes live, opened from settings: pictures and files of imports, in the data directory or in S3."""
+"""Where bytes live, opened from settings: pictures and files of imports, in the data directory or in S3; and what a
+restore notes there while it places them.
+"""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 from backend.errors import Misconfigured
 from backend.ports import BlobStore, ImportFiles
 from backend.settings import Settings
+from backend.vectors.edge_copy import flush_path
 
 if TYPE_CHECKING:
     from backend.blobs.s3_bucket import Bucket
@@ -61,6 +65,58 @@ def examine_blobs(settings: Settings) -> str:
 def unfinished_marker(settings: Settings) -> Path:
     """Stands in a data directory from the first thing a restore puts there to the last."""
     return settings.data_dir / "restoring"
+
+
+def restore_begun(settings: Settings, generation: int) -> bool:
+    """Whether this very restore was begun before: then what is found there is what it left.
+
+    `generation`: of the backup's index. Raises `Misconfigured` when another one was begun, or nobody knows where to.
+    """
+    marker = unfinished_marker(settings)
+    try:
+        begun = json.loads(marker.read_text("utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        begun = None
+    if begun != _goal(settings, generation):
+        raise Misconfigured(
+            f"a restore into {settings.data_dir} was begun and not finished, with other addresses or another backup: "
+            f"finish it with those, or remove {settings.data_dir} and what it left elsewhere"
+        )
+    return True
+
+
+def begin_restore(settings: Settings, generation: int) -> None:
+    """Note where to, so that it survives a loss of power, before the first thing is written there."""
+    marker = unfinished_marker(settings)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    draft = marker.with_name(f"{marker.name}.new")
+    draft.write_text(json.dumps(_goal(settings, generation)), "utf-8")
+    flush_path(draft)
+    draft.replace(marker)
+    flush_path(marker.parent)
+
+
+def finish_restore(settings: Settings) -> None:
+    """It is an installation from now on: so the names of all that was placed are on the disk first."""
+    flush_path(settings.data_dir)
+    unfinished_marker(settings).unlink()
+
+
+def addresses(settings: Settings) -> dict[str, str | None]:
+    """What lives elsewhere, and where: without passwords. None: in the data directory."""
+    stores = settings.stores
+    return {
+        "catalog": stores.catalog_url and stores.catalog_url.rpartition("@")[2],
+        "index": stores.qdrant_url,
+        "collection": stores.qdrant_collection,
+        "pictures": stores.blobs_url,
+    }
+
+
+def _goal(settings: Settings, generation: int) -> dict[str, str | int | None]:
+    return {**addresses(settings), "generation": generation}
 
 
 def refuse_unfinished(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from backend.errors import Misconfigured
-from backend.keeping import open_kept, refuse_unfinished
+from backend.keeping import addresses, open_kept, refuse_unfinished
 from backend.opening import catalog_url, open_catalog, open_made_up, places_of, serving_number
 from backend.ports import VectorStore
 from backend.settings import Settings, StoreSettings
@@ -77,7 +77,7 @@ def migrate(here: Settings, there: Settings, tell: Tell) -> Moved:
         ends.callback(index.close)
         if not again:
             _refuse_occupied(here, there, number)
-        marker.write_text(json.dumps(_addresses(there)), "utf-8")
+        marker.write_text(json.dumps(addresses(there)), "utf-8")
         source = ends.enter_context(_engine(here))
         moved = MoveInstallation(
             _pictures_of(source),
@@ -100,23 +100,12 @@ def _begun(here: Settings, there: Settings) -> bool:
         begun = json.loads((here.data_dir / _MARKER).read_text("utf-8"))
     except FileNotFoundError:
         return False
-    if begun != _addresses(there):
+    if begun != addresses(there):
         raise Misconfigured(
             f"a move to {', '.join(filter(None, begun.values()))} was begun and not finished: finish it, or remove "
             f"{here.data_dir / _MARKER} and what it left there"
         )
     return True
-
-
-def _addresses(there: Settings) -> dict[str, str | None]:
-    """Without passwords."""
-    stores = there.stores
-    return {
-        "catalog": stores.catalog_url and stores.catalog_url.rpartition("@")[2],
-        "index": stores.qdrant_url,
-        "collection": stores.qdrant_collection,
-        "pictures": stores.blobs_url,
-    }
 
 
 def _refuse_occupied(here: Settings, there: Settings, number: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backend.domain.backup import Backup, IndexCopy, IndexKind
 from backend.errors import BackupUnusable, Misconfigured
-from backend.keeping import open_kept, unfinished_marker
+from backend.keeping import begin_restore, finish_restore, open_kept, restore_begun
 from backend.opening import catalog_url, now, open_catalog, places_of, serving_number
 from backend.settings import Settings
 from backend.usecases.back_up import BackUp, Snapshot
@@ -104,14 +104,12 @@ def restore_backup(settings: Settings, folder: Path, tell: Tell, *, accept_damag
         if backup is None:
             raise BackupUnusable(f"there is no whole backup in {folder}: its making was not finished")
         _refuse_other_kind(settings, backup.index)
-        marker = unfinished_marker(settings)
-        again = marker.exists()
+        again = restore_begun(settings, backup.index.number)
         if not again:
             _refuse_occupied(settings, backup.index.number)
         tell("checking the backup")
         snapshot = archive.check(backup)
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+        begin_restore(settings, backup.index.number)
         kept = open_kept(settings)
         try:
             restored = RestoreBackup(
@@ -128,7 +126,8 @@ def restore_backup(settings: Settings, folder: Path, tell: Tell, *, accept_damag
             )(backup, snapshot, accept_damage=accept_damage)
         finally:
             kept.close()
-        marker.unlink()
+        _flush_index(settings, backup.index.number)
+        finish_restore(settings)
     return restored
 
 
@@ -239,6 +238,15 @@ def _place_index(settings: Settings, folder: Path, index: IndexCopy) -> int:
         return index.points
     finally:
         opened.vectors.close()
+
+
+def _flush_index(settings: Settings, number: int) -> None:
+    """What was copied, and what was written when it was opened."""
+    from backend.vectors.generations import named
+    from backend.vectors.snapshots import flush_placed
+
+    if settings.embedded:
+        flush_placed(settings.data_dir / named("index", number))
 
 
 def _mark_due_since(settings: Settings, moment: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 from backend.domain.backup import IndexCopy, IndexKind
 from backend.errors import IndexUnavailable
 from backend.ports import Space, VectorStore
-from backend.vectors.edge_copy import copy_shard
+from backend.vectors.edge_copy import copy_shard, flush_folder
 from backend.vectors.points_file import read_points_files, write_points_files
 from backend.vectors.sidecar import read_sidecar
 
@@ -67,3 +67,11 @@ def place_folder(folder: Path, place: Path) -> None:
         copy_shard(folder, place)
     except OSError as err:
         raise IndexUnavailable(f"The index cannot be copied to {place}: {err}") from err
+
+
+def flush_placed(place: Path) -> None:
+    """Make an index that was laid there, and closed, survive a loss of power. Raises `IndexUnavailable`."""
+    try:
+        flush_folder(place)
+    except OSError as err:
+        raise IndexUnavailable(f"{place} cannot be flushed to the disk: {err}") from err

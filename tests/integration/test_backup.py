@@ -1,5 +1,6 @@
 """A backup made while everything goes on, restored elsewhere: the same answers, and nothing accepted is lost."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +12,12 @@ from backend import moving
 from backend.domain.backup import IndexCopy
 from backend.domain.query import Query
 from backend.errors import BackupUnusable, Misconfigured
-from backend.keeping import refuse_unfinished
+from backend.keeping import finish_restore, refuse_unfinished, unfinished_marker
 from backend.settings import Settings
 from tests.factories import key
 from tests.pictures import jpeg
 from tests.shop import Shop, shop, stock
-from tests.unit.vectors.folders import folder_in_memory
+from tests.unit.vectors.folders import folder_in_memory, noting_flushes
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +220,76 @@ def test_a_restore_that_is_ended_is_no_installation_and_can_be_done_again(
     with shop(there) as again:
         again.work()
         assert again.counts() == counts
+
+
+def test_what_is_restored_is_on_the_disk_before_it_is_called_an_installation(
+    here: Settings, there: Settings, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop(here) as it:
+        stock(it)
+        back_up(it, backup)
+    missing: list[set[Path]] = []
+
+    def finish(settings: Settings) -> None:
+        index = there.data_dir / "index"
+        missing.append({there.data_dir, index, *index.rglob("*")} - flushed)
+        finish_restore(settings)
+
+    monkeypatch.setattr(moving, "finish_restore", finish)
+    with noting_flushes() as flushed:
+        moving.restore_backup(there, backup, silent)
+    assert missing == [set()]
+
+
+def ended(there: Settings, backup: Path) -> None:
+    """A restore that got as far as the index."""
+
+    def stop(what: str) -> None:
+        if what.startswith("restoring the index"):
+            raise Stop
+
+    with pytest.raises(Stop):
+        moving.restore_backup(there, backup, stop)
+
+
+def test_a_restore_is_done_again_where_it_was_begun_and_nowhere_else(
+    here: Settings, there: Settings, backup: Path, root: Path
+) -> None:
+    """It replaces what it finds, so it must be what it left itself."""
+    with shop(here) as it:
+        stock(it)
+        back_up(it, backup)
+    ended(there, backup)
+    stores = there.stores.model_copy(update={"catalog_url": f"sqlite:///{root / 'other.db'}"})
+    with pytest.raises(Misconfigured, match="was begun and not finished"):
+        moving.restore_backup(there.model_copy(update={"stores": stores}), backup, silent)
+    assert not (root / "other.db").exists()
+    moving.restore_backup(there, backup, silent)
+
+
+def test_a_restore_is_done_again_of_the_generation_it_was_begun_with(
+    here: Settings, there: Settings, backup: Path
+) -> None:
+    with shop(here) as it:
+        stock(it)
+        back_up(it, backup)
+    ended(there, backup)
+    description = backup / "backup.json"
+    content = json.loads(description.read_text())
+    content["index"]["number"] = 7
+    description.write_text(json.dumps(content))
+    with pytest.raises(Misconfigured, match="was begun and not finished"):
+        moving.restore_backup(there, backup, silent)
+
+
+def test_a_restore_nobody_knows_the_place_of_is_not_done_again(here: Settings, there: Settings, backup: Path) -> None:
+    with shop(here) as it:
+        stock(it)
+        back_up(it, backup)
+    there.data_dir.mkdir()
+    unfinished_marker(there).touch()
+    with pytest.raises(Misconfigured, match="was begun and not finished"):
+        moving.restore_backup(there, backup, silent)
 
 
 def test_a_directory_that_holds_something_is_left_alone(here: Settings, backup: Path) -> None:
