@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from backend.domain.generation import Generation, Told
+from backend.domain.picture import Picture
 from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.reconciling import plan_of
 from backend.ports import Catalog, Clock, Indexes, VectorStore
@@ -113,7 +114,8 @@ class BuildIndex:
 
     def _index(self, keys: Sequence[ProductKey]) -> set[ProductKey]:
         """Bring these products in the index to their rows as they are now; those with a picture without a vector."""
-        records = self.catalog.products(keys)
+        rows = self.catalog.products(keys)
+        records = [record for row in rows if (record := _to_be_shown(row)) is not None]
         plans = {record.product.key: plan_of(record, self.vectors.vectors_of(record.product.key)) for record in records}
         embedded = self.embed([item for plan in plans.values() for item in plan.add], _nobody_waits)
         write_points(self.vectors, records, plans, embedded)
@@ -125,6 +127,22 @@ def _with(generation: Generation, keys: Sequence[ProductKey], torn: set[ProductK
     done = generation.done + len(keys)
     gaps = tuple(sorted({*generation.gaps, *torn}))
     return replace(generation, after=keys[-1], done=done, total=max(generation.total, done), gaps=gaps)
+
+
+def _to_be_shown(record: ProductRecord) -> ProductRecord | None:
+    """The row as an index may be told of it by now; None: nothing of it.
+
+    While pictures are still at their addresses no index is told of a version: they may turn out to be those the product
+    had before, which a tombstone of this very version would keep out for good. Until then it is found by what it shows
+    in the serving index, under the version before.
+    """
+    if record.deleted or record.code or not any(picture.unfetched for picture in record.pictures):
+        return record
+    if record.indexed_version == 0 and record.searchable_at is None:
+        return None
+    here = tuple(picture for picture in record.pictures if picture.content_hash is not None)
+    former = tuple(Picture(content_hash) for content_hash in record.dropped)
+    return replace(record, version=record.version - 1, pictures=(*here, *former), dropped=())
 
 
 def _key(record: ProductRecord) -> ProductKey:
