@@ -41,7 +41,10 @@ class Side:
     def drawn(self, places: NDArray[np.int64], vectors: Vectors, *, categories: bool) -> Drawn:
         chosen = [self.products[place] for place in places.tolist()]
         return Drawn(
-            vectors, [it.key.product_id for it in chosen], [it.category if categories else "" for it in chosen]
+            vectors,
+            [it.key.merchant for it in chosen],
+            [it.key.product_id for it in chosen],
+            [it.category if categories else "" for it in chosen],
         )
 
 

@@ -1,11 +1,12 @@
 """Which cosine says no more than chance: measured on the index itself, for every model has its own.
 
-Pairs that do not belong together (pictures of products in different categories, a product's title and another's
-picture) are what a search without a match meets. The score that one pair in fifty of these reaches is the least that
-counts as a match.
+Pairs that do not belong together are what a search without a match meets: pictures of one merchant's products in
+categories that differ from the first level on, a product's title and another's picture. `dress/mini` and `dress/maxi`
+are alike, and so may be what two merchants call `dresses` and `gowns`. The score that one pair in fifty of these
+reaches is the least that counts as a match.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,29 +15,42 @@ from numpy.typing import NDArray
 from backend.domain.picture import Vectors
 
 QUANTILE = 0.98
-"""Of pairs from different categories: nine in ten right products stay, nine in ten searches for what is not there are
+"""Of strangers: nine in ten right products stay, nine in ten searches for what is not there are
 recognised. docs/search.md has the table, and the command that makes it."""
 
 ANY_QUANTILE = 0.92
-"""Of pairs of different products, where there are too few categories to tell pairs apart: some of these do belong
+"""Of pairs of different products, where there are too few strangers: some of these do belong
 together, so that a lower share of them is chance."""
 
 MIN_PAIRS = 2_000
-"""Pairs of different categories that are enough: 40 of them lie above their quantile."""
+"""Strangers that are enough: 40 of them lie above their quantile."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Vectors of a sample, (n, dimension), and whose each is: its product and its category (empty: none)."""
+    """Vectors of a sample, (n, dimension), and whose each is: its merchant, product and category (empty: none)."""
 
     vectors: Vectors
+    merchants: Sequence[str]
     products: Sequence[str]
     categories: Sequence[str]
 
     def of(self, places: NDArray[np.int64]) -> "Drawn":
         """Those at these places."""
-        chosen = places.tolist()
-        return Drawn(self.vectors[places], [self.products[it] for it in chosen], [self.categories[it] for it in chosen])
+        merchants, products, categories = (
+            [values[it] for it in places.tolist()] for values in (self.merchants, self.products, self.categories)
+        )
+        return Drawn(self.vectors[places], merchants, products, categories)
+
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        """Merchant and product: an id is one merchant's."""
+        return list(zip(self.merchants, self.products, strict=True))
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The first level of each category."""
+        return [category.split("/", 1)[0] for category in self.categories]
 
 
 def least_score(pictures: Drawn, titles: Drawn, text_share: float) -> float:
@@ -62,19 +76,21 @@ def strangers(pictures: Drawn, titles: Drawn, text_share: float) -> tuple[NDArra
 
 
 def _strange(queries: Vectors, pictures: Drawn, made_of: Sequence[Drawn]) -> tuple[NDArray[np.float32], float]:
-    """Of (queries, pictures) scores those of different categories, or if these are too few of different products."""
+    """Of (queries, pictures) scores those of strangers, or if these are too few of different products."""
     scores: NDArray[np.float32] = queries @ pictures.vectors.T
     other = np.ones(scores.shape, dtype=bool)
     strange = np.ones(scores.shape, dtype=bool)
     for part in made_of:
-        other &= _differs(part.products, pictures.products)
-        strange &= _differs(part.categories, pictures.categories) & _given(part.categories, pictures.categories)
+        other &= _differs(part.keys, pictures.keys)
+        strange &= _differs(part.kinds, pictures.kinds) & _given(part.kinds, pictures.kinds)
+        strange &= ~_differs(part.merchants, pictures.merchants)
     strange &= other
     return (scores[strange], QUANTILE) if strange.sum() >= MIN_PAIRS else (scores[other], ANY_QUANTILE)
 
 
-def _differs(rows: Sequence[str], columns: Sequence[str]) -> NDArray[np.bool_]:
-    unlike: NDArray[np.bool_] = np.array(rows, dtype=object)[:, None] != np.array(columns, dtype=object)[None, :]
+def _differs(rows: Sequence[Hashable], columns: Sequence[Hashable]) -> NDArray[np.bool_]:
+    numbers = {value: number for number, value in enumerate({*rows, *columns})}
+    unlike: NDArray[np.bool_] = np.array([numbers[it] for it in rows])[:, None] != [numbers[it] for it in columns]
     return unlike
 
 

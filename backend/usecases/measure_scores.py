@@ -85,12 +85,5 @@ class MeasureScores:
 
     def _of(self, points: Sequence[Point], vectors: Sequence[Vector] | Vectors) -> Drawn:
         stacked = np.array(vectors, np.float32).reshape(len(points), self._embedder.space.dimension)
-        return Drawn(stacked, [_product(point) for point in points], [_category(point) for point in points])
-
-
-def _product(point: Point) -> str:
-    return f"{point.payload.get('merchant')}\x1f{point.payload.get('product_id')}"
-
-
-def _category(point: Point) -> str:
-    return str(point.payload.get("category") or "")
+        said = ([str(it.payload.get(fact) or "") for it in points] for fact in ("merchant", "product_id", "category"))
+        return Drawn(stacked, *said)
