@@ -57,6 +57,11 @@ def report(folder: Path = CLOTHING, data: Path | None = None) -> None:
             compare(installation, ids, Path(scratch) / "copy")
         finally:
             installation.stop()
+        catalog = (installation.data_dir / "catalog.db").stat().st_size
+        pictures = sum(
+            file.stat().st_size for file in (installation.data_dir / "pictures").rglob("*") if file.is_file()
+        )
+        print(f"  {catalog / len(ids):.0f} bytes of catalog and {pictures / len(ids):.0f} of pictures a product")
 
 
 def compare(installation: Installation, ids: Sequence[str], copy: Path) -> None:
