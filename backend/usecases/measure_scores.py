@@ -1,5 +1,6 @@
 """The least score of a match, measured on a sample of the index and measured again as the index grows."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import numpy as np
 from backend.domain.least_score import Drawn, least_score
 from backend.domain.picture import Vector, Vectors
 from backend.ports import Clock, Embedder, Point, VectorStore
+
+_log = logging.getLogger(__name__)
 
 PICTURES = 512
 """Drawn at random: 260,000 pairs, whose quantile moves by 0.01 or less from one draw to the next."""
@@ -48,7 +51,7 @@ class MeasureScores:
         """The least cosine of a match for a search that is so much words (0 to 1). Raises `Unavailable`.
 
         The first search that asks waits for the measurement, and one an hour does; beside it the others go on with what
-        was measured before.
+        was measured before, and so does everyone while the encoder does not answer.
         """
         step = round(text_share * STEPS)
         known = self._measured
@@ -57,10 +60,23 @@ class MeasureScores:
         with self._lock:
             known = self._measured
             if known is None or self._stale(known):
-                known = self._measured = self._sample()
+                known = self._measured = self._renewed(known, step)
             if step not in known.scores:
                 known.scores[step] = self._measure(known, step / STEPS)
             return known.scores[step]
+
+    def _renewed(self, known: _Measured | None, step: int) -> _Measured:
+        """Another measurement of this mixture and of those that were measured: whole before anybody sees it."""
+        try:
+            fresh = self._sample()
+            for each in {step, *(known.scores if known is not None else ())}:
+                fresh.scores[each] = self._measure(fresh, each / STEPS)
+        except Exception:
+            if known is None or step not in known.scores:
+                raise
+            _log.warning("the least score was not measured again; what was measured before holds", exc_info=True)
+            return known
+        return fresh
 
     def _stale(self, known: _Measured) -> bool:
         points = self._vectors.count()

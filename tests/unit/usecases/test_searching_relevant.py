@@ -1,5 +1,8 @@
 """What is done with the relevant products of a search: least score, order, near duplicates, diversity, counts."""
 
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,9 +11,10 @@ import numpy as np
 import pytest
 
 from backend.domain.filters import AnyOf, Filter
-from backend.domain.picture import Vector
+from backend.domain.picture import Vector, Vectors
 from backend.domain.query import AUTO, FacetsOver, PriceRange, Query, Sort, Words
 from backend.domain.ranking import DUPLICATE, RELEVANT, WINDOW
+from backend.errors import ModelUnavailable
 from backend.ports import Point
 from backend.usecases import measure_scores
 from tests.factories import product
@@ -145,6 +149,46 @@ def test_it_is_measured_once_for_a_while_and_again_when_the_index_has_grown(kind
     ask(0.0)
     ask(0.0)
     assert len(drawn) == 3
+
+
+def test_while_it_is_measured_again_others_go_on_with_what_was_measured(kinds: House) -> None:
+    ask = kinds.services.search_products.measure_scores
+    first = {share: ask(share) for share in (0.0, 0.5, 1.0)}
+    kinds.clock.advance(measure_scores.FRESH / timedelta(seconds=1) + 1)
+    begun, go_on = threading.Event(), threading.Event()
+    embed = kinds.embedder.embed_texts
+
+    def slow(texts: Sequence[str]) -> Vectors:
+        begun.set()
+        assert go_on.wait(30)
+        return embed(texts)
+
+    kinds.embedder.embed_texts = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as threads:
+        renewing = threads.submit(ask, 0.0)
+        assert begun.wait(30)
+        others = threads.submit(lambda: {share: ask(share) for share in first})
+        try:
+            assert others.result(timeout=10) == first
+        finally:
+            go_on.set()
+        assert renewing.result(timeout=30) == pytest.approx(first[0.0], abs=0.2)
+    texts = kinds.embedder.texts_embedded
+    assert all(-1.0 < ask(share) < 1.0 for share in first)
+    assert kinds.embedder.texts_embedded == texts  # all shares were measured before the new one was shown
+
+
+def test_an_encoder_that_fails_leaves_what_was_measured(kinds: House) -> None:
+    ask = kinds.services.search_products.measure_scores
+    first = [ask(share) for share in (0.0, 1.0)]
+    kinds.clock.advance(measure_scores.FRESH / timedelta(seconds=1) + 1)
+    for failure in (ModelUnavailable(), RuntimeError("out of memory")):
+        kinds.embedder.fail(failure)
+        assert [ask(share) for share in (0.0, 1.0)] == first
+    with pytest.raises(RuntimeError):
+        ask(0.5)
+    kinds.embedder.recover()
+    assert ask(0.5) < 1.0
 
 
 def test_an_index_with_nothing_to_measure_on_cuts_nothing() -> None:
