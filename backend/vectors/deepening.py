@@ -18,6 +18,9 @@ from backend.vectors.payload import facts_of
 TIERS = (128, 1_024)
 """Products each depth answers for, where candidates are cheap: a page of 24 and one of 100 cost one query each, and the
 second depth covers the 1,000 a search may reach."""
+GRAPH_TIERS = (32, 128, 1_024)
+"""The same where a graph is walked, which takes longer the wider it is: 512 candidates, for a page of up to 32, take a
+third of the time of 2,048 (docs/servers.md)."""
 TIER_FACTOR = 8
 """Each depth beyond these answers for so many times more."""
 CANDIDATES_PER_PRODUCT = 16

@@ -26,12 +26,13 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build. `indexed_kb`: see `backend.vectors.edge_limits.GrowthLimits`. `number_fields`: to get an index."""
+    """What to build. `number_fields`: to get an index. The rest: see `backend.vectors.edge_limits.GrowthLimits`."""
 
     folder: Path
     dimension: int
     graph: bool
     indexed_kb: int
+    scan_points: int
     number_fields: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
@@ -39,6 +40,7 @@ class Plan:
         return [
             *(sys.executable, "-m", "backend.vectors.edge_build", str(self.folder)),
             *("--dimension", str(self.dimension), "--indexed-kb", str(self.indexed_kb), "--parent", str(os.getpid())),
+            *("--scan-points", str(self.scan_points)),
             *(("--graph",) if self.graph else ()),
             *(f"--number-field={name}" for name in self.number_fields),
         ]
@@ -46,8 +48,9 @@ class Plan:
 
 def build(plan: Plan) -> bool:
     """Whether anything was to be built. Raises `IndexUnavailable`."""
-    config = graph_config if plan.graph else flat_config
-    shard = asked(qdrant_edge.EdgeShard.load, str(plan.folder), config(plan.dimension, plan.indexed_kb))
+    dimension, indexed_kb = plan.dimension, plan.indexed_kb
+    config = graph_config(dimension, indexed_kb, plan.scan_points) if plan.graph else flat_config(dimension, indexed_kb)
+    shard = asked(qdrant_edge.EdgeShard.load, str(plan.folder), config)
     if plan.graph:
         link_payload(shard)
     for name in plan.number_fields:
@@ -64,6 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dimension", type=int, required=True)
     parser.add_argument("--indexed-kb", type=int, required=True)
+    parser.add_argument("--scan-points", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--graph", action="store_true")
     parser.add_argument("--number-field", action="append", default=[])
@@ -71,7 +75,8 @@ def main() -> None:
     os.nice(NICENESS)
     _end_with(given.parent)
     try:
-        plan = Plan(given.folder, given.dimension, given.graph, given.indexed_kb, tuple(given.number_field))
+        sizes = given.indexed_kb, given.scan_points
+        plan = Plan(given.folder, given.dimension, given.graph, *sizes, tuple(given.number_field))
         built = build(plan)
     except errors.IndexUnavailable as err:
         sys.exit(err.detail)

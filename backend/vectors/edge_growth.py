@@ -134,7 +134,9 @@ class Growth:
     def _build_at(self, folder: Path, *, graph: bool) -> None:
         fields = tuple(sorted(self._number_fields))
         with self._shard.copied_to(folder) as journal:
-            plan = Plan(folder, self._shard.space.dimension, graph, self._limits.growth.indexed_kb, fields)
+            growth = self._limits.growth
+            sizes = growth.indexed_kb, growth.scan_points
+            plan = Plan(folder, self._shard.space.dimension, graph, *sizes, fields)
             if self._built(plan, journal):
                 self._shard.move_to(folder, load_shard(folder), journal, graph=graph)
                 self._number_fields.difference_update(fields)

@@ -9,6 +9,8 @@ class GrowthLimits:
 
     `graph_points`: from this size on with an HNSW graph; 0: never. Below it brute force over the codes is as fast
     under every filter, and exact; it costs no build and no memory for links.
+    `scan_points`: of a shard with a graph, what a filter keeps up to here is compared whole, by codes: exact, and no
+    slower than a walk among three times as many. The engine counts, part by part of the shard, and does so by itself.
     `changed_share`, `changed_points`: built anew when so large a share of the points, or so many, were written since:
     what was written lies outside the graph (new facts move a point out of it, too), where it costs brute force.
     `fewest_changed`: below this the engine leaves them as they are, at 512 dimensions.
@@ -21,6 +23,7 @@ class GrowthLimits:
     """
 
     graph_points: int = 100_000
+    scan_points: int = 25_000
     changed_share: float = 0.2
     changed_points: int = 50_000
     fewest_changed: int = 5_000

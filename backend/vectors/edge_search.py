@@ -11,10 +11,11 @@ from backend.domain.picture import Vector
 from backend.domain.query import Counted, Match, WordMatch
 from backend.domain.words import WordField
 from backend.ports import Point
-from backend.vectors.deepening import Hit, best_products, in_order, matches_of, most_frequent
+from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, best_products, in_order, matches_of, most_frequent
 from backend.vectors.edge_filters import EdgeDialect
-from backend.vectors.edge_shard import exactly, rescored
+from backend.vectors.edge_shard import parameters
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
+from backend.vectors.graph_walk import Way, way_of
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, facts_of, query_vector
 from backend.vectors.versions import BURIED_AT
@@ -50,18 +51,20 @@ class EdgeSearch:
         query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
         condition = in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect())
 
+        way = Way.WHOLE if exact else self._way(condition)
+
         def fetch(number: int, candidates: int) -> list[Hit]:
             request = qdrant_edge.QueryRequest(
                 query=query,
                 limit=number,
                 filter=condition,
                 with_payload=["product_id"],
-                params=exactly() if exact else rescored(oversampling=candidates / number),
+                params=parameters(way, number, candidates),
             )
             found = self._shard.ask("query", request)
             return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in found]
 
-        hits = best_products(fetch, limit)
+        hits = best_products(fetch, limit, GRAPH_TIERS if self._shard.graph else TIERS)
         records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
         return matches_of(hits, {str(record.id): record.payload for record in records})
 
@@ -152,6 +155,13 @@ class EdgeSearch:
     def _counts(self, field: str, condition: qdrant_edge.Filter, *, exact: bool) -> Any:
         request = qdrant_edge.FacetRequest(key=field, limit=EVERY_VALUE, filter=condition, exact=exact)
         return self._shard.ask("facet", request).hits
+
+    def _way(self, condition: qdrant_edge.Filter) -> Way:
+        if not self._shard.graph:
+            return Way.WALK  # of which there is none: all is compared, by codes
+        kept = self._shard.ask("count", qdrant_edge.CountRequest(filter=condition, exact=False))  # 0.03 ms
+        scan_points = self._shard.limits.growth.scan_points
+        return way_of(kept=kept, points=self._shard.size(), scan_points=scan_points)
 
     def _count(self, wanted: Filter) -> int:
         request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)

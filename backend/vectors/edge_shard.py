@@ -10,6 +10,7 @@ from typing import Any
 import qdrant_edge
 
 from backend import errors
+from backend.vectors.graph_walk import LINKED_FIELDS, WALK_WIDTH, Way
 from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
@@ -19,8 +20,6 @@ INDEXED_KB = 10_000
 """A segment whose vectors take less is not optimized: 5,000 points of 512 dimensions, as the engine has it."""
 GRAPH_LINKS = 16
 GRAPH_BUILD_WIDTH = 100
-SCAN_POINTS = 30_000
-LINKED_FIELDS = frozenset({"in_stock", "categories", "price"})
 FLOAT_BYTES = 4
 CLOSING_SECONDS = 10.0
 
@@ -85,18 +84,19 @@ def close_shard(shard: qdrant_edge.EdgeShard) -> None:
             return
 
 
-def rescored(oversampling: float) -> qdrant_edge.SearchParams:
-    """Search parameters: candidates by 4-bit codes, then ordered by their whole vectors.
+def parameters(way: Way, number: int, candidates: int) -> qdrant_edge.SearchParams:
+    """Search parameters: the best of `candidates` by 4-bit codes, then the best `number` of these by whole vectors.
 
-    Rescoring has to be asked for: without it nothing is rescored, and scores are off by up to 0.015.
+    Rescoring has to be asked for: without it nothing is rescored, and scores are off by up to 0.015. A graph is walked
+    at least `WALK_WIDTH` wide: what a walk misses, no code brings back.
     """
-    quantization = qdrant_edge.QuantizationSearchParams(rescore=True, oversampling=oversampling)
-    return qdrant_edge.SearchParams(quantization=quantization)
-
-
-def exactly() -> qdrant_edge.SearchParams:
-    """Search parameters: every point by its whole vector."""
-    return qdrant_edge.SearchParams(exact=True, quantization=qdrant_edge.QuantizationSearchParams(ignore=True))
+    if way is Way.WHOLE:
+        return qdrant_edge.SearchParams(exact=True, quantization=qdrant_edge.QuantizationSearchParams(ignore=True))
+    return qdrant_edge.SearchParams(
+        hnsw_ef=max(WALK_WIDTH, candidates),
+        quantization=qdrant_edge.QuantizationSearchParams(rescore=True, oversampling=candidates / number),
+        acorn=qdrant_edge.AcornSearchParams(enable=True) if way is Way.FAR_WALK else None,
+    )
 
 
 def optimize(shard: qdrant_edge.EdgeShard) -> bool:
@@ -125,13 +125,13 @@ def flat_config(dimension: int, indexed_kb: int = INDEXED_KB) -> qdrant_edge.Edg
     return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(0, 100, 10_000))
 
 
-def graph_config(dimension: int, indexed_kb: int = INDEXED_KB) -> qdrant_edge.EdgeConfig:
-    """An HNSW graph (arXiv:1603.09320) over the same codes, walked by searches that admit more than `SCAN_POINTS`.
+def graph_config(dimension: int, indexed_kb: int, scan_points: int) -> qdrant_edge.EdgeConfig:
+    """An HNSW graph (arXiv:1603.09320) over the same codes, walked by searches that admit more than `scan_points`.
 
     A filter that keeps fewer is searched by brute force over what it keeps, which is exact. That is where graphs fail:
     what a category keeps lies together and mostly far from the query, and the walk ends before it is there.
     """
-    scan_kb = SCAN_POINTS * dimension * FLOAT_BYTES // 1024
+    scan_kb = scan_points * dimension * FLOAT_BYTES // 1024
     return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(GRAPH_LINKS, GRAPH_BUILD_WIDTH, scan_kb))
 
 

@@ -11,7 +11,7 @@ from backend.domain.picture import Vector
 from backend.domain.query import Counted, Match, WordMatch
 from backend.domain.words import WordField
 from backend.ports import Point, Space
-from backend.vectors.deepening import Hit, best_products, in_order, matches_of, most_frequent
+from backend.vectors.deepening import GRAPH_TIERS, Hit, best_products, in_order, matches_of, most_frequent
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
 from backend.vectors.payload import VECTOR_NAME, facts_of, query_vector
 from backend.vectors.server import Server
@@ -20,10 +20,6 @@ from backend.vectors.versions import BURIED_AT
 
 SCANNED_POINTS = 256
 """Points read at once by a walk over all of them: 1.5 MB of JSON at 512 dimensions."""
-
-TIERS = (32, 128, 1_024)
-"""Products each depth answers for. A walk through a graph takes longer the wider it is: 512 candidates, for a page of
-up to 32, take a third of the time of 2,048 and find the same (docs/servers.md)."""
 
 
 class ServerSearch:
@@ -67,7 +63,7 @@ class ServerSearch:
                 if point.payload
             ]
 
-        hits = best_products(fetch, limit, TIERS)
+        hits = best_products(fetch, limit, GRAPH_TIERS)
         if not hits:
             return []
         records = self._server.ask(

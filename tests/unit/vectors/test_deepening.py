@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from backend.domain.query import Match
-from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, TIERS, Hit, best_products, matches_of
-from backend.vectors.server_search import TIERS as GRAPH_TIERS
+from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, GRAPH_TIERS, TIERS, Hit, best_products, matches_of
 
 
 class Engine:
