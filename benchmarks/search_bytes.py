@@ -20,7 +20,8 @@ import numpy as np
 import qdrant_edge
 from qdrant_edge import Distance, EdgeConfig, EdgeVectorParams, Memory, VectorStorageDatatype
 
-from backend.vectors.edge_shard import load_shard, rescored
+from backend.vectors.edge_shard import load_shard, parameters
+from backend.vectors.graph_walk import Way
 from backend.vectors.payload import VECTOR_NAME, storable_points
 from benchmarks.search import apart
 from benchmarks.search_data import made, opened, photographs
@@ -30,7 +31,7 @@ from benchmarks.search_questions import asked
 
 SIZE = 20_000
 NEAREST = 10
-OVERSAMPLING = 4.0
+OVERSAMPLING = 4
 PARTS = {
     "vectors": ("matrix.dat", "chunk_"),
     "codes": ("quantized.",),
@@ -122,7 +123,7 @@ def search(data: Path, folder: Path, queries: np.ndarray[Any, np.dtype[np.float3
             query=qdrant_edge.Query.Nearest(array, using=VECTOR_NAME),
             limit=NEAREST,
             with_payload=["image", "title", "price"],
-            params=rescored(OVERSAMPLING),
+            params=parameters(Way.WALK, NEAREST, OVERSAMPLING * NEAREST),
         )
         answers.append([int(str((point.payload or {})["image"]), 16) for point in shard.query(request)])
     cpu = (time.process_time() - begun) * 1e3 / len(queries)
