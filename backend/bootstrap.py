@@ -16,7 +16,7 @@ from backend.opening import Truth, now, open_catalog, open_generation, open_serv
 from backend.ports import Indexes, Ledger
 from backend.settings import Settings
 from backend.usecases.build_index import BuildIndex
-from backend.usecases.follow_index import FollowIndex
+from backend.usecases.follow_index import FollowIndex, withdraw_unopened
 from backend.usecases.parts import Parts
 from backend.usecases.served_index import ServedIndex
 from backend.usecases.services import Services
@@ -52,6 +52,7 @@ def build(settings: Settings) -> Built:
     truth = open_catalog(settings)
     if settings.embedded:  # alone: whoever held the workers back for a switch is gone
         truth.indexes.let_go()
+        withdraw_unopened(truth.indexes)
     served = open_serving(settings, truth)
     celery, doorbell = _queue(_broker_url(settings))
     parts = _parts(settings, truth, served, doorbell, alone=settings.embedded)

@@ -7,7 +7,7 @@ reference is replaced. Every verb is made over one index, so whoever began with 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backend.domain.generation import Generation, IndexState
 from backend.errors import IndexUnavailable, ShelfsightError
@@ -23,6 +23,17 @@ FOLLOW_SECONDS = 1.0
 
 AGAIN_SECONDS = 30.0
 """After an index could not be opened here: loading an encoder takes seconds of everybody's processor."""
+
+OPENING = "the server opens it"
+"""Noted before, and removed after: opening may take more memory than there is, and then nobody is left to say so."""
+
+
+def withdraw_unopened(indexes: Indexes) -> None:
+    """At the start of the only process that opens the index: what ended the former one would end this one too."""
+    for it in indexes.generations():
+        if it.state is IndexState.READY and it.detail == OPENING:
+            indexes.withdraw(it.number, "the server ended while it opened it, perhaps for want of memory")
+            log.error("generation %d of the index does not serve: the process ended while it opened it", it.number)
 
 
 @dataclass
@@ -61,31 +72,35 @@ class FollowIndex:
     def _switch_to(self, ready: Generation) -> None:
         """Tell the catalog when it cannot be: whoever built it waits for that."""
         try:
-            opened = self._opened(ready, tell=True)
-            if opened is None:
-                return
+            opened = self._opened_for_good(ready)
             place = opened.place(ready)
             if not place.filled:
                 raise IndexUnavailable("it lost points; build it again")
             self.switch(self.build(opened), place, lambda _: None)
-        except ShelfsightError as err:
-            self._close_next()
-            self.indexes.withdraw(ready.number, f"{err.code}: {err.detail}")
+        except Exception as err:
             log.exception("generation %d of the index does not serve", ready.number)
+            self._close_next()
+            self.indexes.withdraw(ready.number, _reason(err))
         else:
             self._take()
 
-    def _opened(self, wanted: Generation, *, tell: bool = False) -> ServedIndex | None:
+    def _opened_for_good(self, ready: Generation) -> ServedIndex:
+        """Raises whatever the opening does."""
+        self._close_next()
+        self.indexes.record(replace(ready, detail=OPENING))
+        self._next = self.open(ready)
+        self.indexes.record(replace(ready, detail=None))
+        return self._next
+
+    def _opened(self, wanted: Generation) -> ServedIndex | None:
         if self._next is not None and self._next.number == wanted.number:
             return self._next
         self._close_next()
-        if not tell and self.monotonic() < self._not_before:
+        if self.monotonic() < self._not_before:
             return None
         try:
             self._next = self.open(wanted)
-        except ShelfsightError:
-            if tell:
-                raise
+        except Exception:
             log.exception("generation %d of the index cannot be opened here; the former one is used", wanted.number)
             self._not_before = self.monotonic() + AGAIN_SECONDS
         return self._next
@@ -100,3 +115,9 @@ class FollowIndex:
         opened, self._next = self._next, None
         if opened is not None:
             opened.vectors.close()
+
+
+def _reason(err: Exception) -> str:
+    if isinstance(err, ShelfsightError):
+        return f"{err.code}: {err.detail}"
+    return f"{type(err).__name__} while the server went over to it; see the log"

@@ -18,7 +18,7 @@ from backend.domain.work import Work
 from backend.errors import BlobsUnavailable, Conflict, IndexUnavailable, ModelUnavailable, UrlBroken
 from backend.usecases.build_index import BuildIndex
 from backend.usecases.embed_pictures import EmbedPictures
-from backend.usecases.follow_index import FollowIndex
+from backend.usecases.follow_index import FollowIndex, withdraw_unopened
 from backend.usecases.keep_pictures import Upload
 from backend.usecases.served_index import ServedIndex
 from backend.usecases.switch_index import SwitchIndex
@@ -114,7 +114,7 @@ def nobody(_: Generation) -> None:
     """Is told."""
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The process is gone."""
 
 
@@ -442,6 +442,70 @@ class TestFollowing:
         assert change.generation().state is IndexState.BUILDING
         assert "its folder is not here" in (change.generation().detail or "")
         assert change.catalog.admits(1)
+
+    @pytest.mark.parametrize("failure", [RuntimeError("bad_alloc"), MemoryError(), OSError("too many open files")])
+    def test_one_whose_opening_fails_in_an_unforeseen_way_is_tried_once(self, failure: Exception) -> None:
+        change, tries = Change(), list[int]()
+        change.begin()
+        change.catalog.announce(2)
+        follow = change.follower()
+
+        def too_large(it: Generation) -> ServedIndex:
+            tries.append(it.number)
+            raise failure
+
+        follow.open = too_large
+        for _ in range(5):
+            follow()
+        assert tries == [2]
+        assert change.generation().state is IndexState.BUILDING
+        assert type(failure).__name__ in (change.generation().detail or "")
+
+    def test_an_opening_that_ends_the_process_is_not_begun_again_at_its_next_start(self) -> None:
+        change = Change()
+        change.begin()
+        change.catalog.announce(2)
+        follow = change.follower()
+
+        def out_of_memory(_: Generation) -> ServedIndex:
+            raise Killed
+
+        follow.open = out_of_memory
+        with pytest.raises(Killed):
+            follow()
+        withdraw_unopened(change.catalog)
+        assert change.generation().state is IndexState.BUILDING
+        assert "memory" in (change.generation().detail or "")
+
+    def test_a_process_that_ends_after_the_opening_goes_on_with_the_switch_at_its_next_start(self) -> None:
+        change = Change()
+        change.builder().fill(change.begin(), nobody)
+        change.catalog.announce(2)
+        follow = change.follower()
+
+        def killed(_: ServedIndex) -> BuildIndex:
+            raise Killed
+
+        follow.build = killed
+        with pytest.raises(Killed):
+            follow()
+        withdraw_unopened(change.catalog)
+        assert (change.generation().state, change.generation().detail) == (IndexState.READY, None)
+
+    def test_a_process_of_several_that_cannot_take_it_tries_again_later(self) -> None:
+        change, tries = Change(), list[int]()
+        change.begin()
+        change.catalog.announce(2)
+        follow = change.follower(alone=False)
+
+        def too_large(it: Generation) -> ServedIndex:
+            tries.append(it.number)
+            raise MemoryError
+
+        follow.open = too_large
+        follow()
+        follow()
+        assert tries == [2]
 
     def test_one_of_several_processes_is_prepared_and_goes_over_after_the_switch(self) -> None:
         change = Change()
