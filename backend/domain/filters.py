@@ -6,13 +6,19 @@ from typing import TypeAlias
 
 FilterValue: TypeAlias = str | int | float | bool
 
+ATTRIBUTE = "attributes."
+"""Begins the field of an attribute; its name follows."""
+
 PLAIN_FIELDS = ("product_id", "brand", "currency", "in_stock")
 """Fields compared as they are. `category` matches with everything below it, `price` by range."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The field (or one of its list's entries) equals one of `values`. Empty `values` match nothing."""
+    """The field (or one of its list's entries) equals one of `values`. Empty `values` match nothing.
+
+    An attribute equals what is of its kind only: a flag is neither a number nor a text. `in_stock` is met by 0 and 1.
+    """
 
     field: str
     values: tuple[FilterValue, ...]
@@ -27,7 +33,10 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The number lies in the range; a bound of None is open. A product without the number does not match."""
+    """The number lies in the range; a bound of None is open. A product without the number does not match.
+
+    An attribute that is a flag is no number.
+    """
 
     field: str
     gte: float | None = None
@@ -62,7 +71,7 @@ def _holds(facts: Mapping[str, object], item: "Condition | Filter") -> bool:
         case Filter():
             return matches(facts, item)
         case AnyOf():
-            return any(_same(have, want) for have in _values(facts, item.field) for want in item.values)
+            return any(_same(item.field, have, want) for have in _values(facts, item.field) for want in item.values)
         case Within():
             return any(have == want for have in _values(facts, "categories") for want in item.categories)
         case Between():
@@ -71,23 +80,30 @@ def _holds(facts: Mapping[str, object], item: "Condition | Filter") -> bool:
 
 def _values(facts: Mapping[str, object], field: str) -> tuple[object, ...]:
     """The field's values as a tuple; `attributes.color` reaches into the attributes; a missing field has none."""
-    value: object = facts
-    for part in field.split("."):
-        if not isinstance(value, Mapping):
-            return ()
-        value = value.get(part)
+    name = field.removeprefix(ATTRIBUTE)
+    within = facts if name == field else facts.get("attributes")
+    value = within.get(name) if isinstance(within, Mapping) else None
     if value is None:
         return ()
+    if name != field and _is_flag(facts, name):
+        return (bool(value),)
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def _same(have: object, want: FilterValue) -> bool:
-    """Equality in which a number never equals a string; booleans are stored as 0 and 1 (see the payload)."""
+def _is_flag(facts: Mapping[str, object], name: str) -> bool:
+    flags = facts.get("attribute_flags")  # the payload has 0 and 1 in their place
+    return isinstance(flags, list | tuple) and name in flags
+
+
+def _same(field: str, have: object, want: FilterValue) -> bool:
+    """Equality in which a number never equals a string, nor an attribute's flag a number."""
+    if field.startswith(ATTRIBUTE) and isinstance(have, bool) != isinstance(want, bool):
+        return False
     return isinstance(have, str) == isinstance(want, str) and have == want
 
 
 def _inside(have: object, wanted: Between) -> bool:
-    if not isinstance(have, int | float):
+    if isinstance(have, bool) or not isinstance(have, int | float):
         return False
     return (
         (wanted.gte is None or have >= wanted.gte)

@@ -27,7 +27,8 @@ def product_payload(product: Product, version: int, added_at: datetime | None = 
     """The facts shared by all points of a product; a metadata change rewrites these and leaves the vectors alone.
 
     `attribute_terms` repeats the attributes that are texts or flags in one list, see `text_term` and `flag_term`: their
-    names are the merchants' own, so that no index could be made for each.
+    names are the merchants' own, so that no index could be made for each. `attribute_numbers` has the names of those
+    that are numbers, and the numbers, see `number_term`: apart, because numbers are not counted as facets.
     """
     return {
         "merchant": product.key.merchant,
@@ -45,6 +46,9 @@ def product_payload(product: Product, version: int, added_at: datetime | None = 
         "attributes": {name: _plain(value) for name, value in product.attributes.items()},
         "attribute_flags": sorted(name for name, value in product.attributes.items() if isinstance(value, bool)),
         "attribute_terms": [term for name, value in sorted(product.attributes.items()) for term in _terms(name, value)],
+        "attribute_numbers": [
+            term for name, value in sorted(product.attributes.items()) for term in _number_terms(name, value)
+        ],
         "added_at": None if added_at is None else added_at.timestamp(),
     }
 
@@ -77,6 +81,19 @@ def flag_term(name: str, *, value: bool) -> str:
     return f"{name}!{str(value).lower()}"
 
 
+def number_term(name: str, value: float) -> str:
+    """`weight=3` for 3 and for 3.0: equal numbers have equal terms, and others others, however large."""
+    whole = int(value) if value % 1 == 0 else value
+    return f"{name}={whole!r}"
+
+
+def _number_terms(name: str, value: AttributeValue) -> list[str]:
+    """The name by itself says that there is a number: an engine that seeks one by range reads no other product."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return []
+    return [name, number_term(name, value)]
+
+
 def _terms(name: str, value: AttributeValue) -> list[str]:
     match value:
         case bool():
@@ -85,7 +102,7 @@ def _terms(name: str, value: AttributeValue) -> list[str]:
             return [text_term(name, value)]
         case tuple():
             return [text_term(name, entry) for entry in value]
-    return []  # a number is asked for by range
+    return []  # a number: see `_number_terms`
 
 
 def _plain(value: AttributeValue) -> object:

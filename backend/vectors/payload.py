@@ -15,16 +15,19 @@ from backend.ports import Point
 VECTOR_NAME = "picture"
 """The vector's name inside a point: named, so that a second vector could be added beside it without a new index."""
 
-KEYWORD_FIELDS = ("merchant", "product_id", "categories", "brand", "currency", "image", "attribute_terms")
+KEYWORD_FIELDS = (
+    "merchant", "product_id", "categories", "brand", "currency", "image", "attribute_terms", "attribute_numbers"
+)  # fmt: skip
 INTEGER_FIELDS = ("in_stock", "version", "lead")
 FLOAT_FIELDS = ("price", "buried_at", "added_at")
 TEXT_FIELDS = tuple(field.value for field in WordField)
-"""The facts that have a payload index. `attributes.*` have none of their own: their names are the merchants'. Texts are
-matched in `attribute_terms`; for numbers an engine reads the payload, which is right and slower. So much slower that
-`buried_at` needs one: counting the tombstones among 100,000 points would stop the embedded engine's process for 0.3 s
-instead of 0.03 ms."""
+"""The facts that have a payload index. `attributes.*` have none of their own: their names are the merchants'. Texts and
+flags are matched in `attribute_terms`, numbers in `attribute_numbers`; for a range an engine reads the payloads of the
+products that have such a number, unless it is one of those in `backend.vectors.numbers`. That is so slow that
+`buried_at` needs an index: counting the tombstones among 100,000 points would stop the embedded engine's process for
+0.3 s instead of 0.03 ms."""
 
-OWN_FIELDS = frozenset({"lead", "attribute_terms", *TEXT_FIELDS})
+OWN_FIELDS = frozenset({"lead", "attribute_terms", "attribute_numbers", *TEXT_FIELDS})
 """Facts an index is asked by and that say nothing a match does not say already: no match carries them."""
 
 UNIT_TOLERANCE = 1e-3

@@ -10,8 +10,9 @@ from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.server import Server
 from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
 
-FORMAT = 2
-"""Which facts its points have. 1 was that of versions before words could be searched."""
+FORMAT = 3
+"""Which facts its points have. 1 was that of versions before words could be searched, 2 before attributes' numbers had
+an index in common."""
 
 
 def stored_space(server: Server, collection: str) -> Space | None:

@@ -11,9 +11,10 @@ Codes: TypeAlias = Literal["none", "int8", "turbo4"]
 """What the graph is walked by instead of whole vectors: nothing, 8-bit integers, or TurboQuant with 4 bits."""
 
 FLOAT_BYTES = 4
-UNLINKED_FIELDS = frozenset({"version", "buried_at", "lead", "image", "product_id", *TEXT_FIELDS})
-"""Fields no nearest-neighbour search filters by. Each field's values would be linked with one another in the graph, so
-that a filter on it finds a way; that is most of the time a graph takes to build."""
+UNLINKED_FIELDS = frozenset({"attribute_numbers", "version", "buried_at", "lead", "image", "product_id", *TEXT_FIELDS})
+"""Fields no nearest-neighbour search filters by, and attributes' numbers, whose own indexes have no links either. Each
+field's values would be linked with one another in the graph, so that a filter on it finds a way; that is most of the
+time a graph takes to build."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from backend.domain.query import Match
 from backend.domain.words import WordField, pieces_of, words_of
 from backend.errors import IndexUnavailable, ShelfsightError
 from backend.ports import Point, Space, Tombstone, VectorStore
+from backend.vectors.payload import OWN_FIELDS
 from tests.contracts.vector_stores import CLIENT, KINDS, opened
 from tests.factories import content_hash, key, product
 from tests.unit.vectors.points import (
@@ -527,6 +528,9 @@ class TestVectorStore:
             (Filter(must_not=(AnyOf("attributes.sizes", ("m",)),)), ["blank", "dressing"]),
             (Filter(must=(AnyOf("attributes.washable", (True,)),)), ["dress"]),
             (Filter(must=(AnyOf("attributes.washable", (False,)),)), ["coat"]),
+            (Filter(must=(AnyOf("attributes.washable", (1, "true", 0)),)), []),
+            (Filter(must=(AnyOf("attributes.washable", (False, True, 3)),)), ["coat", "dress"]),
+            (Filter(must=(Between("attributes.washable", gte=0),)), []),
             (Filter(must=(AnyOf("attributes.weight", (3,)),)), ["coat", "dress"]),
             (Filter(must=(AnyOf("attributes.weight", (3.0,)),)), ["coat", "dress"]),
             (Filter(must=(AnyOf("attributes.weight", ("3",)),)), ["dressing"]),
@@ -714,9 +718,9 @@ class TestVectorStore:
     def test_what_only_the_index_is_asked_by_is_no_fact_of_a_match(self, store: VectorStore, merchant: str) -> None:
         store.upsert([point(product(merchant=merchant), NORTH)])
         (match,) = store.nearest(merchant, NORTH, EVERYTHING, limit=1)
-        assert match.payload.keys().isdisjoint({"lead", "words", "spelling", "attribute_terms"})
+        assert match.payload.keys().isdisjoint(OWN_FIELDS)
         (sampled,) = store.sample(5, merchant)
-        assert sampled.payload.keys().isdisjoint({"lead", "words", "spelling", "attribute_terms"})
+        assert sampled.payload.keys().isdisjoint(OWN_FIELDS)
 
     # --- counts and extremes ------------------------------------------------------------------------------------------
 

@@ -42,6 +42,12 @@ def test_booleans_compare_with_booleans() -> None:
     assert matches(DRESS, Filter((AnyOf("attributes.waterproof", (False,)),)))
 
 
+def test_a_flag_is_neither_a_number_nor_a_text() -> None:
+    assert not matches(DRESS, Filter((AnyOf("attributes.waterproof", (0, "false", True)),)))
+    assert not matches(DRESS, Filter((Between("attributes.waterproof", gte=0),)))
+    assert not matches(DRESS, Filter((AnyOf("attributes.length", (True,)),)))
+
+
 def test_a_number_never_equals_a_string() -> None:
     assert not matches(DRESS, Filter((AnyOf("attributes.length", ("90",)),)))
 

@@ -3,7 +3,7 @@
 import json
 from decimal import Decimal
 
-from backend.domain.payload import point_id, product_payload
+from backend.domain.payload import number_term, point_id, product_payload
 from backend.domain.product import AttributeValue, Product, ProductKey
 
 HASH = "a" * 64
@@ -33,3 +33,12 @@ def test_texts_and_flags_are_terms_that_cannot_be_taken_for_each_other() -> None
     }  # fmt: skip
     payload = product_payload(Product(ProductKey("m", "p"), attributes=told), version=1)
     assert payload["attribute_terms"] == ["colour=red", "new!true", "said=true", "sizes=S", "sizes=M"]
+    assert payload["attribute_numbers"] == ["weight", "weight=3"]
+
+
+def test_equal_numbers_have_equal_terms_and_others_others() -> None:
+    assert number_term("n", 3) == number_term("n", 3.0) != number_term("n", 3.5)
+    assert number_term("n", 0) == number_term("n", -0.0)
+    assert number_term("n", 2**53) == number_term("n", 2.0**53) != number_term("n", 2**53 + 1)
+    assert number_term("n", 10**300) != number_term("n", 1e300), "the double lies beside it"
+    assert len({number_term("n", it) for it in (float("inf"), float("nan"), 5e-324, 0.1, 0.1 + 0.2, 0.3)}) == 6

@@ -59,6 +59,18 @@ def test_a_large_index_gets_it_when_it_is_built_anew_and_finds_the_same_before(t
     store.close()
 
 
+def test_a_number_whose_index_was_never_built_is_found_by_the_next_process(tmp_path: Path) -> None:
+    limits = EdgeLimits(index_at_once_points=0)
+    store = EdgeStore.create(tmp_path / "index", SPACE, limits)
+    store.upsert([point(product("bare", attributes={}), toward(1.0))])
+    store.upsert([point(product(f"p{n}", attributes={"weight": n}), toward(1.0, 0.1 * n)) for n in range(4)])
+    store.close()
+    again = EdgeStore.open(tmp_path / "index", limits)
+    assert again._shard.number_indexes() == set()
+    assert sorted(heavy(again)) == ["p2", "p3"]
+    again.close()
+
+
 def test_a_server_is_asked_for_an_index_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(server_store, "number_indexes", lambda *_: {"attributes.heel"})

@@ -50,8 +50,8 @@ def test_a_collection_is_made_with_its_payload_indexes(client: Recording, server
     ServerStore.open_or_create(server, "products", SPACE)
     assert client.made[0] == "products"
     assert sorted(client.made[1:]) == [
-        "added_at", "attribute_terms", "brand", "buried_at", "categories", "currency", "image", "in_stock", "lead",
-        "merchant", "price", "product_id", "spelling", "version", "words",
+        "added_at", "attribute_numbers", "attribute_terms", "brand", "buried_at", "categories", "currency", "image",
+        "in_stock", "lead", "merchant", "price", "product_id", "spelling", "version", "words",
     ]  # fmt: skip
 
 
