@@ -10,7 +10,7 @@ from backend.errors import InvalidFilter
 
 MAX_DEPTH = 4  # `any` and `not` inside each other; nobody writes deeper by hand
 MAX_PARTS = 1_000  # values, ranges and alternatives of `any`, all together: each costs the engine a lookup
-MAX_RANGES = 20  # of these, ranges: where an attribute's numbers have no index, each makes it read payloads
+MAX_RANGES = 8  # of these, ranges of attributes: where their numbers have no index, each makes the engine read payloads
 BOUNDS = ("gte", "gt", "lte", "lt")
 LISTED = ("product_id", "brand", "currency")
 
@@ -73,7 +73,8 @@ class _Reader:
             case "category":
                 return (Within(tuple(_category(item, path) for item in self._list(value, path))),)
             case "price":
-                within = (self._range(name, _object(value, path), path),)
+                self._count(1, path)
+                within = (_between(name, _object(value, path), path),)
                 return within if "currency" in beside else (*within, AnyOf("currency", (self._currency,)))
             case "in_stock":
                 if not isinstance(value, bool):
@@ -100,7 +101,7 @@ class _Reader:
         self._count(1, path)
         self._ranges += 1
         if self._ranges > MAX_RANGES:
-            raise InvalidFilter(f"more than {MAX_RANGES} ranges", field=path)
+            raise InvalidFilter(f"more than {MAX_RANGES} ranges of attributes", field=path)
         return _between(name, raw, path)
 
     def _list(self, value: object, path: str) -> list[object]:
