@@ -124,7 +124,7 @@ def test_it_is_measured_on_the_index_when_asked_for_so(kinds: House) -> None:
     alike = search(kinds, product_id="p00", min_score=AUTO, limit=100)
     titles = [match.payload["title"] for match in alike.matches]
     assert titles[:39] == ["mug"] * 39
-    assert len(titles) <= 42  # one pair of strangers in fifty reaches it
+    assert len(titles) <= 42  # one pair of strangers in a hundred reaches it
 
 
 def test_it_is_measured_once_for_a_while_and_again_when_the_index_has_grown(kinds: House) -> None:
