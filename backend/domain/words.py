@@ -58,6 +58,14 @@ def product_words(product: Product) -> list[str]:
     return _words_in(product.key.product_id, product.title, product.brand, product.category, product.attributes)
 
 
+def names_of(product: Product) -> list[str]:
+    """The words that a slip may have meant: those of its title, brand and category, but no part of a code."""
+    runs = [
+        run for text in (product.title, product.brand, product.category) for run in parts_of(text.replace("/", " "))
+    ]
+    return [word for parts in runs if "".join(parts).isalpha() for word in run_words(parts)]
+
+
 def payload_words(payload: Mapping[str, object]) -> set[str]:
     """The same of the facts a match carries."""
     attributes = payload.get("attributes")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from backend.domain.filters import Filter
 from backend.domain.fusion import Terms
 from backend.domain.product import ProductKey
-from backend.domain.words import WordField, parts_of, pieces_of, product_words, run_words
+from backend.domain.words import WordField, names_of, parts_of, pieces_of, run_words
 from backend.ports import Catalog, VectorSearch
 
 MAX_TERMS = 32
@@ -43,17 +43,18 @@ def understand_words(vectors: VectorSearch, catalog: Catalog, merchant: str, tex
     """Weigh the words of a search and put slips right. By the merchant's products, whatever the filter: a word that is
     right does not become wrong where a filter admits no product with it.
 
-    A word with a digit is never put right: it may be a code, and another product's code is no answer.
+    A run with a digit (`SHRT-12`) is never put right, nor a part of it: it may be a code, and one nearly it is no answer.
     """
     runs = parts_of(text)
     weights = _weights(vectors, merchant, runs)
-    slips = [part for parts in runs if not _known(parts, weights) for part in parts if weights.get(part) == 0.0]
+    unknown = [parts for parts in runs if "".join(parts).isalpha() and not _known(parts, weights)]
+    slips = [part for parts in unknown for part in parts if weights.get(part) == 0.0]
     corrected: dict[str, str] = {}
-    for word in [slip for slip in slips if len(slip) >= SHORTEST and slip.isalpha()][:MAX_CORRECTED]:
+    for word in [slip for slip in slips if len(slip) >= SHORTEST][:MAX_CORRECTED]:
         if meant := _meant(vectors, catalog, merchant, word):
             corrected[word] = meant
     if corrected:
-        runs = [[corrected.get(part, part) for part in parts] for parts in runs]
+        runs = [[corrected.get(part, part) if parts in unknown else part for part in parts] for parts in runs]
         text = " ".join("-".join(parts) for parts in runs)
         weights = _weights(vectors, merchant, runs)
     known = {word: weight for word, weight in weights.items() if weight}
@@ -76,8 +77,9 @@ def _weights(vectors: VectorSearch, merchant: str, runs: Runs) -> dict[str, floa
 
 
 def _meant(vectors: VectorSearch, catalog: Catalog, merchant: str, word: str) -> str | None:
-    """The word of a product that is spelt nearly so and begins alike: hardly anybody gets a first letter wrong."""
+    """The word of a title, brand or category that is spelt nearly so and begins alike: few get a first letter wrong."""
     near = vectors.worded(merchant, pieces_of([word]), Filter(), limit=NEIGHBOURS, field=WordField.SPELLING)
     records = catalog.products([ProductKey(merchant, match.product_id) for match in near])
-    known = sorted({it for record in records for it in product_words(record.product) if it[0] == word[0]})
+    live = [record.product for record in records if not record.deleted]
+    known = sorted({name for product in live for name in names_of(product) if name[0] == word[0]})
     return next(iter(get_close_matches(word, known, 1, NEAR)), None)

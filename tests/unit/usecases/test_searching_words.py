@@ -110,6 +110,27 @@ def test_a_code_a_short_word_and_one_like_no_other_are_left_alone(house: House, 
     assert len(results.matches) == 5
 
 
+@pytest.mark.parametrize("text", ["TEPOT-2041", "2041/tepot", "velmroa_1", "QWERX", "qwrty"])
+def test_no_code_is_taken_for_a_slip_nor_a_slip_for_a_code(text: str) -> None:
+    house = House()
+    shelve(house, plain("QWERT", "Red teapot", brand="Velmora", attributes={"code": "QWERTY", "ref": "qwrt-1"}), "red")
+    shelve(house, plain("P-1", "Lamp QWERY-7"), "blue")
+    understood = understand_words(house.vectors, house.catalog, "shop", text)
+    assert (understood.corrected, understood.text) == ({}, text)
+
+
+def test_a_slip_beside_a_code_is_put_right_and_the_code_is_not(house: House) -> None:
+    understood = understand_words(house.vectors, house.catalog, "shop", "taepot TAEPOT-2041")
+    assert (understood.corrected, understood.text) == ({"taepot": "teapot"}, "teapot taepot-2041")
+
+
+def test_a_deleted_products_words_are_not_what_was_meant() -> None:
+    house = House()
+    shelve(house, plain("P-1", "Red teapot"), "red")
+    house.services.delete_product(product("P-1").key)
+    assert understand_words(house.vectors, house.catalog, "shop", "taepot").corrected == {}
+
+
 def test_a_word_that_is_right_stays_right_under_a_filter_that_leaves_none_with_it(house: House) -> None:
     wanted = Filter((AnyOf("brand", ("Velmora",)),))
     assert search(house, "lamp", filter=wanted).corrected == {}
