@@ -116,6 +116,7 @@ def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callabl
     """All verbs, over the index of `parts`."""
     worker, crews, number = settings.worker, standing.crews, parts.number
     check_index = CheckIndex(parts.vectors, parts.embedder, parts.clock)
+    snapshot_index = SnapshotIndex(parts.served, settings.snapshots)
     return Services(
         admit=standing.admit,
         receipts=KeepReceipts(parts.receipts),
@@ -163,10 +164,10 @@ def _verbs(settings: Settings, parts: Parts, standing: _Standing, close: Callabl
             check_index,
         ),
         read_index=ReadIndex(parts.indexes, parts.served, parts.clock),
-        snapshot_index=SnapshotIndex(parts.served, settings.snapshots),
+        snapshot_index=snapshot_index,
         check_index=check_index,
         sweep=Sweep(parts.ledger, parts.jobs, parts.doorbell, parts.vectors),
-        purge=_purge(settings, parts),
+        purge=_purge(settings, parts, snapshot_index),
         hand_back=lambda: _hand_back(crews.values()),
         close=close,
     )
@@ -177,7 +178,7 @@ def embed_pictures(settings: Settings, parts: Parts) -> EmbedPictures:
     return EmbedPictures(parts.blobs, parts.reader, parts.embedder, parts.vectors, settings.worker.batch)
 
 
-def _purge(settings: Settings, parts: Parts) -> Purge:
+def _purge(settings: Settings, parts: Parts, copies: SnapshotIndex) -> Purge:
     worker = settings.worker
     return Purge(
         parts.catalog,
@@ -187,6 +188,7 @@ def _purge(settings: Settings, parts: Parts) -> Purge:
         parts.blobs,
         parts.files,
         parts.vectors,
+        copies,
         parts.clock,
         grace=timedelta(seconds=worker.purge_grace_seconds),
         tombstones=timedelta(seconds=worker.tombstone_seconds),

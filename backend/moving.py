@@ -87,8 +87,10 @@ def take_snapshot(settings: Settings, name: str, number: int, folder: Path) -> I
     try:
         laid.rename(folder)
     except OSError:  # another file system
-        place_folder(laid, folder)
-        shutil.rmtree(laid, ignore_errors=True)
+        try:
+            place_folder(laid, folder)
+        finally:
+            shutil.rmtree(laid, ignore_errors=True)
     return replace(described(folder), number=number)
 
 

@@ -7,10 +7,12 @@ from itertools import islice
 
 from backend.errors import Unavailable
 from backend.ports import BlobStore, Catalog, Clock, FetchMemory, ImportFiles, Jobs, Receipts, VectorStore
+from backend.usecases.snapshot_index import SnapshotIndex
 
 log = logging.getLogger(__name__)
 
 _HASHES_PER_QUESTION = 500  # one statement; a million pictures are 2,000 of them
+_COPY_KEPT = timedelta(hours=1)  # a backup fetches its copy at once; the index's size on the disk is gone meanwhile
 _ADDRESSES_KEPT = timedelta(days=30)  # feeds are sent daily or weekly; what is forgotten costs one full download
 
 
@@ -25,6 +27,7 @@ class Purge:
     blobs: BlobStore
     files: ImportFiles
     vectors: VectorStore
+    copies: SnapshotIndex
     clock: Clock
     grace: timedelta
     tombstones: timedelta
@@ -38,7 +41,8 @@ class Purge:
         """
         failures: list[Unavailable] = []
         removed = 0  # by the step done last, which is that of the pictures
-        for step in (self._tombstones, self._receipts, self._addresses, self._jobs, self._files, self._pictures):
+        cheap = (self._copies, self._tombstones, self._receipts, self._addresses, self._jobs)
+        for step in (*cheap, self._files, self._pictures):
             try:
                 removed = step()
             except Unavailable as err:
@@ -46,6 +50,12 @@ class Purge:
                 failures.append(err)
         if failures:
             raise failures[0]
+        return removed
+
+    def _copies(self) -> int:
+        removed = self.copies.forget(self.clock() - _COPY_KEPT)
+        if removed:
+            log.info("removed a copy of the index that no backup fetched")
         return removed
 
     def _tombstones(self) -> int:

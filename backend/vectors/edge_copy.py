@@ -5,10 +5,15 @@ import os
 import shutil
 from pathlib import Path
 
+from backend.errors import IndexUnavailable
+
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block is (POSIX, sys/stat.h)."""
 
 CHUNK_BYTES = 1 << 20
+
+RESERVE_BYTES = 64 << 20
+"""What a copy leaves free: catalog, broker and the engine's own log are written beside it, and fail on a full disk."""
 
 _ELSEWHERE = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
 """What the kernel says when it cannot copy between these two file systems: from a data directory to a backup's disk."""
@@ -48,6 +53,14 @@ def allocated_bytes(folder: Path) -> int:
         except FileNotFoundError:
             continue
     return taken
+
+
+def check_room(place: Path, needed: float) -> None:
+    """Raise `IndexUnavailable` where so many bytes, and the reserve, are not free. `place`: a folder that is there."""
+    wanted, free = needed + RESERVE_BYTES, shutil.disk_usage(place).free
+    if free < wanted:
+        said = f"it needs {wanted / 1e6:.0f} MB of disk meanwhile, and {free / 1e6:.0f} are free"
+        raise IndexUnavailable(f"The embedded index cannot be copied to {place}: {said}.")
 
 
 def _copy_data(source: str, destination: str) -> None:

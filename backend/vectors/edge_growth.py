@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backend import errors
 from backend.vectors.edge_build import NOTHING_TO_DO, Plan
-from backend.vectors.edge_copy import allocated_bytes
+from backend.vectors.edge_copy import allocated_bytes, check_room
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import load_shard
 from backend.vectors.journal import Journal
@@ -119,7 +119,7 @@ class Growth:
 
     def _build(self, *, graph: bool) -> bool:
         former, begun = self._shard.folder, time.monotonic()
-        self._check_room(former)
+        check_room(former, ROOM * allocated_bytes(former))
         # A name of its own: a process that outlives its parent may still write to one that was given up.
         folder = former.with_name(f"{SHARD}-{secrets.token_hex(4)}")
         try:
@@ -143,12 +143,6 @@ class Growth:
             else:
                 self._not_before = time.monotonic() + self._limits.growth.retry_seconds
                 self._shard.settle(journal.points)
-
-    def _check_room(self, folder: Path) -> None:
-        needed, free = ROOM * allocated_bytes(folder), shutil.disk_usage(folder).free
-        if free < needed:
-            said = f"it needs {needed / 1e6:.0f} MB of disk meanwhile, and {free / 1e6:.0f} are free"
-            raise _GivenUpError(said)
 
     def _built(self, plan: Plan, journal: Journal) -> bool:
         """Whether the process found something to build."""

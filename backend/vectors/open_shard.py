@@ -16,7 +16,7 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_copy import copy_shard, flush_folder
+from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard, flush_folder
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import asked, close_shard, number_indexes
 from backend.vectors.journal import Journal
@@ -145,12 +145,15 @@ class OpenShard:
     def snapshot(self, folder: Path) -> None:
         """Copy the index to a new folder, as a process that is killed now would leave it: to be opened like that.
 
-        Writers wait for the copy, readers do not: 1 GB takes some 3 s. Raises `IndexUnavailable`.
+        Writers wait for the copy, readers do not: 1 GB takes some 3 s. Raises `IndexUnavailable`; when the disk has no
+        room for it, before anything is written.
         """
         with self._exclusively():
             self._flush()
             try:
-                folder.mkdir(parents=True)
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                check_room(folder.parent, allocated_bytes(self.folder))
+                folder.mkdir()
                 copy_shard(self.folder, folder / self.folder.name)
                 shutil.copyfile(self._folder / SIDECAR_NAME, folder / SIDECAR_NAME)
             except OSError as err:

@@ -106,6 +106,21 @@ def test_one_that_was_opened_and_never_flushed_is_in_doubt_from_its_opening_on(s
     store.close()
 
 
+def test_a_copy_the_disk_has_no_room_for_is_refused_before_it_is_begun(
+    store: EdgeStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert(points(product(), signs(1, 4)))
+    usage = shutil.disk_usage(path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=60_000_000))  # but for the reserve
+    copy = path.with_name("copies") / "one"
+    with pytest.raises(IndexUnavailable, match="MB of disk meanwhile, and 60 are free"):
+        store.snapshot(copy)
+    assert not copy.exists()
+    monkeypatch.undo()
+    store.snapshot(copy)
+    assert noted(copy) == 4
+
+
 # --- when it is flushed -----------------------------------------------------------------------------------------------
 
 
