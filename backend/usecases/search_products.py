@@ -21,6 +21,9 @@ _MAX_EXCLUDED = 1_000
 """Deletes the index is still to follow that are left out by the index itself; more than that is a mass delete, and what
 it finds is looked up in the catalog."""
 
+_ALL = 2**31 - 1
+"""Deletes that facets over the filter leave out: a count looks nothing up, so every one is named to the index."""
+
 NO_TERMS = Terms({})
 LEAST = -1.0
 """The least a cosine can be: everything is relevant."""
@@ -73,7 +76,7 @@ class SearchProducts:
         return Results(
             matches=tuple(ordered[query.offset : query.offset + query.limit]),
             took_ms=watch.total(),
-            relevant=len(best) if _depth(query) == RELEVANT else None,
+            relevant=len(best) if _needs_all(query) else None,
             min_score=None if query.min_score is None else least,
             no_match=None if query.min_score is None else not best,
             facets=facets,
@@ -87,8 +90,8 @@ class SearchProducts:
             return Understood(query.text or "", NO_TERMS, {})
         return understand_words(self.vectors, self.catalog, query.merchant, query.text)
 
-    def _scope(self, query: Query) -> Scope:
-        exclude = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
+    def _scope(self, query: Query, most: int | None = None) -> Scope:
+        exclude = self.catalog.deleted_but_indexed(query.merchant, most or _MAX_EXCLUDED)
         return Scope(
             query.merchant, query.filter, exclude if query.product_id is None else [*exclude, query.product_id]
         )
@@ -128,13 +131,20 @@ class SearchProducts:
             return None
         if query.facets_over is FacetsOver.MATCHES:
             return facets_over_matches(best, query.facets, query.currency)
+        if len(scope.exclude) >= _MAX_EXCLUDED:
+            scope = self._scope(query, most=_ALL)
         return facets_over_filter(self.vectors, scope, query.facets, query.currency)
+
+
+def _needs_all(query: Query) -> bool:
+    """Whether the page is made from the whole relevant set."""
+    return query.sort is not Sort.RELEVANCE or (bool(query.facets) and query.facets_over is FacetsOver.MATCHES)
 
 
 def _depth(query: Query) -> int:
     """How many of the best products are needed."""
     page = query.offset + query.limit
-    if query.sort is not Sort.RELEVANCE or (query.facets and query.facets_over is FacetsOver.MATCHES):
+    if _needs_all(query):
         return RELEVANT
     if query.collapse is not None:
         page += WINDOW  # so many may be left out of it

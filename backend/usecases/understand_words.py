@@ -43,7 +43,7 @@ def understand_words(vectors: VectorSearch, catalog: Catalog, merchant: str, tex
     """Weigh the words of a search and put slips right. By the merchant's products, whatever the filter: a word that is
     right does not become wrong where a filter admits no product with it.
 
-    A run with a digit (`SHRT-12`) is never put right, nor a part of it: it may be a code, and one nearly it is no answer.
+    A run with a digit (`SHRT-12`) is never put right, nor a part of it: it may be a code, and one like it is no answer.
     """
     runs = parts_of(text)
     weights = _weights(vectors, merchant, runs)

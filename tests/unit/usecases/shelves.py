@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from backend.domain.job import JobKind
 from backend.domain.payload import NOT_LEADING, leading_payload, picture_payload, point_id, product_payload
 from backend.domain.picture import Vector
@@ -34,6 +36,15 @@ def points(of: Product, vectors: Sequence[Vector]) -> list[Point]:
 def plain(product_id: str, title: str, **facts: Any) -> Product:
     """A product found by its id, its title, and by what else is given, alone."""
     return product(product_id, title=title, **{"brand": "", "category": "", "attributes": {}, **facts})
+
+
+def near(house: House, colour: str, cosine: float, seed: int) -> Vector:
+    """A unit vector with this cosine to a colour's."""
+    of = house.embedder.embed_texts([colour])[0].astype(np.float64)
+    across = np.random.default_rng(seed).standard_normal(len(of))
+    across -= (across @ of) * of
+    made: Vector = (cosine * of + np.sqrt(1 - cosine**2) * across / np.linalg.norm(across)).astype(np.float32)
+    return made
 
 
 def search(house: House, text: str | None = None, **query: Any) -> Results:

@@ -1,9 +1,5 @@
 """What is done with the relevant products of a search: least score, order, near duplicates, diversity, counts."""
 
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,24 +7,13 @@ import numpy as np
 import pytest
 
 from backend.domain.filters import AnyOf, Filter
-from backend.domain.picture import Vector, Vectors
-from backend.domain.query import AUTO, FacetsOver, PriceRange, Query, Sort, Words
+from backend.domain.job import JobKind
+from backend.domain.query import FacetsOver, PriceRange, Query, Sort, Words
 from backend.domain.ranking import DUPLICATE, RELEVANT, WINDOW
-from backend.errors import ModelUnavailable
-from backend.ports import Point
-from backend.usecases import measure_scores
-from tests.factories import product
+from backend.domain.work import Change
+from tests.factories import picture, product
 from tests.house import House
-from tests.unit.usecases.shelves import ids, plain, points, put, search
-
-
-def near(house: House, colour: str, cosine: float, seed: int) -> Vector:
-    """A unit vector with this cosine to a colour's."""
-    of = house.embedder.embed_texts([colour])[0].astype(np.float64)
-    across = np.random.default_rng(seed).standard_normal(len(of))
-    across -= (across @ of) * of
-    made: Vector = (cosine * of + np.sqrt(1 - cosine**2) * across / np.linalg.norm(across)).astype(np.float32)
-    return made
+from tests.unit.usecases.shelves import ids, near, plain, points, put, search
 
 
 def filled() -> House:
@@ -103,99 +88,6 @@ def test_a_product_with_every_word_is_a_match_whatever_it_looks_like(house: Hous
         assert results.no_match is False
     assert ids(search(house, "corvo lamp", min_score=0.99)) == ["p1", "p7"]
     assert ids(search(house, "corvo zeppelin", min_score=0.99)) == []
-
-
-@pytest.fixture
-def kinds() -> House:
-    """Red mugs and blue lamps, forty each."""
-    house = House()
-    for number in range(80):
-        colour, title, category = (("red", "mug", "kitchen/mug"), ("blue", "lamp", "home/lamp"))[number % 2]
-        of = plain(f"p{number:02}", title, category=category)
-        put(house, of, [near(house, colour, 0.95, number)])
-    return house
-
-
-def test_it_is_measured_on_the_index_when_asked_for_so(kinds: House) -> None:
-    results = search(kinds, "red", words=Words.OFF, min_score=AUTO, limit=100)
-    assert results.min_score is not None
-    assert 0.0 < results.min_score < 0.9
-    assert {match.payload["title"] for match in results.matches} == {"mug"}
-    alike = search(kinds, product_id="p00", min_score=AUTO, limit=100)
-    titles = [match.payload["title"] for match in alike.matches]
-    assert titles[:39] == ["mug"] * 39
-    assert len(titles) <= 42  # one pair of strangers in a hundred reaches it
-
-
-def test_it_is_measured_once_for_a_while_and_again_when_the_index_has_grown(kinds: House) -> None:
-    ask = kinds.services.search_products.measure_scores
-    drawn: list[int] = []
-    sample = kinds.vectors.sample
-
-    def counted(number: int, merchant: str | None = None) -> list[Point]:
-        drawn.append(number)
-        return sample(number, merchant)
-
-    kinds.vectors.sample = counted  # type: ignore[method-assign]
-    first = [ask(share) for share in (0.0, 0.5, 1.0)]
-    texts = kinds.embedder.texts_embedded
-    assert [ask(share) for share in (0.0, 0.5, 1.0)] == first
-    assert (len(drawn), kinds.embedder.texts_embedded) == (1, texts)
-    kinds.clock.advance(measure_scores.FRESH / timedelta(seconds=1) + 1)
-    ask(0.0)
-    assert len(drawn) == 2
-    for number in range(80, 130):
-        put(kinds, plain(f"p{number}", "mug"), [near(kinds, "red", 0.9, number)])
-    ask(0.0)
-    ask(0.0)
-    assert len(drawn) == 3
-
-
-def test_while_it_is_measured_again_others_go_on_with_what_was_measured(kinds: House) -> None:
-    ask = kinds.services.search_products.measure_scores
-    first = {share: ask(share) for share in (0.0, 0.5, 1.0)}
-    kinds.clock.advance(measure_scores.FRESH / timedelta(seconds=1) + 1)
-    begun, go_on = threading.Event(), threading.Event()
-    embed = kinds.embedder.embed_texts
-
-    def slow(texts: Sequence[str]) -> Vectors:
-        begun.set()
-        assert go_on.wait(30)
-        return embed(texts)
-
-    kinds.embedder.embed_texts = slow  # type: ignore[method-assign]
-    with ThreadPoolExecutor(2) as threads:
-        renewing = threads.submit(ask, 0.0)
-        assert begun.wait(30)
-        others = threads.submit(lambda: {share: ask(share) for share in first})
-        try:
-            assert others.result(timeout=10) == first
-        finally:
-            go_on.set()
-        assert renewing.result(timeout=30) == pytest.approx(first[0.0], abs=0.2)
-    texts = kinds.embedder.texts_embedded
-    assert all(-1.0 < ask(share) < 1.0 for share in first)
-    assert kinds.embedder.texts_embedded == texts  # all shares were measured before the new one was shown
-
-
-def test_an_encoder_that_fails_leaves_what_was_measured(kinds: House) -> None:
-    ask = kinds.services.search_products.measure_scores
-    first = [ask(share) for share in (0.0, 1.0)]
-    kinds.clock.advance(measure_scores.FRESH / timedelta(seconds=1) + 1)
-    for failure in (ModelUnavailable(), RuntimeError("out of memory")):
-        kinds.embedder.fail(failure)
-        assert [ask(share) for share in (0.0, 1.0)] == first
-    with pytest.raises(RuntimeError):
-        ask(0.5)
-    kinds.embedder.recover()
-    assert ask(0.5) < 1.0
-
-
-def test_an_index_with_nothing_to_measure_on_cuts_nothing() -> None:
-    house = House()
-    assert search(house, "red", min_score=AUTO).no_match is True
-    put(house, plain("only", "mug"), [near(house, "blue", 0.9, 1)])
-    assert ids(search(house, "red", min_score=AUTO)) == ["only"]
 
 
 # --- near duplicates and diversity ------------------------------------------------------------------------------------
@@ -303,6 +195,32 @@ def test_a_deleted_product_is_counted_no_more() -> None:
     assert results.facets is not None
     assert results.facets["in_stock"] == [(True, 5), (False, 4)]
     assert sum(it.products for it in results.facets["price"]) == 9
+
+
+def test_a_mass_delete_is_counted_no_more_before_the_index_has_followed() -> None:
+    house, made, keys = House(), [], []
+    for number in range(1500):
+        of = plain(f"p{number:04}", "mug", brand="Arden", price=Decimal(number % 90 + 1), attributes={"colour": "red"})
+        made += points(of, [near(house, "red", 0.9, number)])
+        house.catalog.accept([Change(of.key, of, (picture(of.key.product_id),))], JobKind.UPLOAD)
+        keys.append(of.key)
+    house.vectors.upsert(made)
+    for key in keys[:1400]:
+        house.services.delete_product(key)
+    results = search(house, "red", facets=("brand", "price", "attributes.colour"), limit=1000)
+    assert results.facets is not None
+    assert results.facets["brand"] == [("Arden", 100)]
+    assert results.facets["attributes.colour"] == [("red", 100)]
+    assert sum(it.products for it in results.facets["price"] if isinstance(it, PriceRange)) == 100
+    assert sorted(ids(results)) == [key.product_id for key in keys[1400:]]
+
+
+def test_how_many_are_relevant_is_told_where_all_of_them_were_needed_and_nowhere_else(house: House) -> None:
+    matches = {"facets": ("brand",), "facets_over": FacetsOver.MATCHES}
+    assert search(house, "red", sort=Sort.NEWEST).relevant == 10
+    assert search(house, "red", **matches).relevant == 10
+    assert search(house, "red", limit=100, offset=900).relevant is None
+    assert search(house, "red", limit=800, collapse=DUPLICATE).relevant is None
 
 
 def test_the_best_matches_vote_for_a_category(house: House) -> None:

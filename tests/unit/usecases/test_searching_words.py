@@ -205,7 +205,7 @@ def over_everything(house: House, text: str) -> list[str]:
 
 def test_every_product_of_a_brand_comes_before_those_of_others(branded: House) -> None:
     results = search(branded, "acme", limit=1000)
-    brands = [match.payload["brand"] for match in results.matches]
+    brands = [str(match.payload["brand"]) for match in results.matches]
     assert brands == sorted(brands)
     assert len(brands) == 1000
 
