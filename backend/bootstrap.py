@@ -3,6 +3,7 @@
 Heavy adapters are imported where they are built, so that a process that does not embed does not pay for torch.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -55,13 +56,13 @@ def build(settings: Settings) -> Built:
         withdraw_unopened(truth.indexes)
     served = open_serving(settings, truth)
     celery, doorbell = _queue(_broker_url(settings))
-    parts = _parts(settings, truth, served, doorbell, alone=settings.embedded)
-    assembly = Assembly(settings, parts)
+    tools = _tools(settings, truth, doorbell, alone=settings.embedded)
+    assembly = Assembly(settings, tools.over(served))
     follow = FollowIndex(
         truth.indexes,
         _switch_index(settings, truth.indexes),
         partial(open_generation, settings, beside=True),
-        partial(_build_index, settings, parts),
+        partial(_build_index, settings, tools),
         assembly.take,
         served.number,
         alone=settings.embedded,
@@ -69,7 +70,18 @@ def build(settings: Settings) -> Built:
     return Built(assembly.services, follow, celery, doorbell)
 
 
-def _parts(settings: Settings, truth: Truth, served: ServedIndex, doorbell: "CeleryDoorbell", *, alone: bool) -> Parts:
+@dataclass(frozen=True)
+class _Tools:
+    """All a process works with but the index and its encoder: whoever keeps this keeps neither in memory.
+
+    `over` adds them; `close` lets go of the tools.
+    """
+
+    over: Callable[[ServedIndex], Parts]
+    close: Callable[[], None]
+
+
+def _tools(settings: Settings, truth: Truth, doorbell: "CeleryDoorbell", *, alone: bool) -> _Tools:
     """`alone`: nobody else has the data directory."""
     from backend.footprint import memory_bytes
     from backend.manifests.reader import FileReader
@@ -84,33 +96,36 @@ def _parts(settings: Settings, truth: Truth, served: ServedIndex, doorbell: "Cel
         for part in (fetcher, reader, doorbell, kept):
             part.close()
 
-    return Parts(
-        catalog=truth.catalog,
-        ledger=truth.ledger,
-        jobs=truth.jobs,
-        receipts=truth.receipts,
-        indexes=truth.indexes,
-        fetch_memory=truth.fetch_memory,
-        blobs=kept.blobs,
-        files=kept.files,
-        manifests=FileReader(
-            max_picture_bytes=settings.limits.max_image_bytes,
-            default_currency=settings.currency,
-            max_pictures=settings.limits.max_pictures,
-            max_file_bytes=settings.limits.max_import_bytes,
-        ),
-        reader=reader,
-        fetcher=fetcher,
-        executor=executor,
-        embedder=served.embedder,
-        vectors=served.vectors,
-        doorbell=doorbell,
-        clock=now,
-        model_reason=served.reason,
-        memory=memory_bytes,
-        close=close,
-        number=served.number,
-    )
+    def over(served: ServedIndex) -> Parts:
+        return Parts(
+            catalog=truth.catalog,
+            ledger=truth.ledger,
+            jobs=truth.jobs,
+            receipts=truth.receipts,
+            indexes=truth.indexes,
+            fetch_memory=truth.fetch_memory,
+            blobs=kept.blobs,
+            files=kept.files,
+            manifests=FileReader(
+                max_picture_bytes=settings.limits.max_image_bytes,
+                default_currency=settings.currency,
+                max_pictures=settings.limits.max_pictures,
+                max_file_bytes=settings.limits.max_import_bytes,
+            ),
+            reader=reader,
+            fetcher=fetcher,
+            executor=executor,
+            embedder=served.embedder,
+            vectors=served.vectors,
+            doorbell=doorbell,
+            clock=now,
+            model_reason=served.reason,
+            memory=memory_bytes,
+            close=close,
+            number=served.number,
+        )
+
+    return _Tools(over, close)
 
 
 @dataclass(frozen=True)
@@ -122,27 +137,31 @@ class Workshop:
     ledger: Ledger
     places: "Generations"
     switch_index: SwitchIndex
-    parts: Parts
+    tools: _Tools
 
     def build_index(self, served: ServedIndex) -> BuildIndex:
         """Fills and follows this index."""
-        return _build_index(self.settings, self.parts, served)
+        return _build_index(self.settings, self.tools, served)
 
     def services(self, served: ServedIndex) -> Services:
         """The use cases over this index, to search it."""
-        return assemble(self.settings, self.parts.over(served))
+        return assemble(self.settings, self.tools.over(served))
 
     def open_generation(self, generation: Generation) -> ServedIndex:
         """With its encoder, which is loaded."""
         return open_generation(self.settings, generation, beside=False)
 
+    def close(self) -> None:
+        """Let go of everything but indexes."""
+        self.tools.close()
 
-def open_workshop(settings: Settings, served: ServedIndex, truth: Truth) -> Workshop:
-    """Over an open catalog, with an index that is being built."""
+
+def open_workshop(settings: Settings, truth: Truth) -> Workshop:
+    """Over an open catalog."""
     _, doorbell = _queue(_broker_url(settings))
-    parts = _parts(settings, truth, served, doorbell, alone=False)
+    tools = _tools(settings, truth, doorbell, alone=False)
     return Workshop(
-        settings, truth.indexes, truth.ledger, places_of(settings), _switch_index(settings, truth.indexes), parts
+        settings, truth.indexes, truth.ledger, places_of(settings), _switch_index(settings, truth.indexes), tools
     )
 
 
@@ -150,9 +169,9 @@ def _switch_index(settings: Settings, indexes: Indexes) -> SwitchIndex:
     return SwitchIndex(indexes, now, settings.worker.lease_seconds)
 
 
-def _build_index(settings: Settings, parts: Parts, served: ServedIndex) -> BuildIndex:
-    embed = embed_pictures(settings, parts.over(served))
-    worker = settings.worker
+def _build_index(settings: Settings, tools: _Tools, served: ServedIndex) -> BuildIndex:
+    worker, parts = settings.worker, tools.over(served)
+    embed = embed_pictures(settings, parts)
     return BuildIndex(parts.catalog, parts.indexes, served.vectors, embed, now, worker.batch, worker.threads)
 
 

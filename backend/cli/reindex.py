@@ -5,6 +5,7 @@ at any moment; the same command goes on from there. In the embedded mode the ser
 index it serves: then this process lets go of the new one, says that it is ready, and waits until the server serves it.
 """
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,7 @@ from backend.domain.generation import Generation, IndexState
 from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured
 from backend.opening import Truth, load_embedder, open_catalog, open_generation, open_with, places_of, warm_up
 from backend.settings import Settings
+from backend.usecases.build_index import BuildIndex
 from backend.usecases.compare_indexes import Answers, Comparison, compare_indexes, sampled
 from backend.usecases.served_index import ServedIndex
 
@@ -78,6 +80,7 @@ def reindex(settings: Settings, model: str, console: Console, wishes: Wishes) ->
             partial(open_with, settings, generation.number, embedder, choice.reason, beside=False)
         )
         with _Work(settings, truth, served, console, loading) as work:
+            del embedder, served  # whoever serves loads its own, and may need the room
             generation = work.build(generation)
             return not work.refuses(generation, wishes) and work.switch(generation)
 
@@ -98,6 +101,7 @@ def rollback(settings: Settings, console: Console) -> None:
         begun = time.monotonic()
         served = opened_when_free(partial(open_generation, settings, generation, beside=False))
         with _Work(settings, truth, served, console, time.monotonic() - begun) as work:
+            del served
             work.switch(work.build(generation))
 
 
@@ -109,11 +113,11 @@ class _Work:
     ) -> None:
         self._settings = settings
         self._truth = truth
-        self._served = served
         self._console = console
         self._loading_seconds = loading_seconds
-        self._workshop: Workshop = open_workshop(settings, served, truth)
-        self._build = self._workshop.build_index(served)
+        self._workshop: Workshop = open_workshop(settings, truth)
+        self._in_hand: ServedIndex | None = served
+        self._builder: BuildIndex | None = None
         self._mine = ExitStack()
         self._alone = False
 
@@ -121,9 +125,29 @@ class _Work:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._served.vectors.close()
-        self._workshop.parts.close()
+        self._let_go()
+        self._workshop.close()
         self._mine.close()
+
+    @property
+    def _served(self) -> ServedIndex:
+        """The new index; None is in hand only while a server has it."""
+        if self._in_hand is None:
+            raise IndexUnavailable("the server has the new index")
+        return self._in_hand
+
+    @property
+    def _build(self) -> BuildIndex:
+        """One for each opening: it remembers what it looked at."""
+        self._builder = self._builder or self._workshop.build_index(self._served)
+        return self._builder
+
+    def _let_go(self) -> None:
+        """Of the new index and its encoder, so that both are in memory once when a server loads them."""
+        if self._in_hand is not None:
+            self._in_hand.vectors.close()
+        self._in_hand = self._builder = None
+        gc.collect()
 
     def build(self, generation: Generation) -> Generation:
         """Fill it, from its place on, and catch up once: the rest is the switch's."""
@@ -176,16 +200,12 @@ class _Work:
             # The processes that serve see it within a second, and load its encoder about as long as it took here.
             time.sleep(1.5 * self._loading_seconds + 2.0)
         while self._settings.embedded and not self._nobody_serves():
-            self._served.vectors.close()
+            self._let_go()
             self._workshop.places.settle(generation.number)
             self._truth.indexes.announce(generation.number)
             if taken_over(self._settings, self._truth, generation, self._console):
                 return True
-            embedder, reason = self._served.embedder, self._served.reason
-            self._served = opened_when_free(
-                partial(open_with, self._settings, generation.number, embedder, reason, beside=False)
-            )
-            self._build = self._workshop.build_index(self._served)
+            self._in_hand = opened_when_free(partial(open_generation, self._settings, generation, beside=False))
         if self._alone:  # whoever held a product is gone
             self._truth.ledger.return_leases(expired_only=False)
         self._workshop.switch_index(self._build, generation, lambda _: None)

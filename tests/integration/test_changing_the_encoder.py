@@ -1,8 +1,10 @@
 """The encoder is changed on a Qdrant server that several processes share: here the client's own local mode."""
 
+import gc
 import io
 import time
 import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from backend.domain.generation import IndexState
 from backend.domain.query import Query
 from backend.domain.work import Work
 from backend.errors import Misconfigured
-from backend.opening import stored_space
+from backend.opening import load_embedder, open_catalog, stored_space
+from backend.ports import Embedder
 from backend.settings import Settings, StoreSettings
 from backend.usecases.compare_indexes import Comparison
 from backend.usecases.keep_pictures import Upload
@@ -110,6 +113,49 @@ def test_processes_go_over_one_by_one_and_nothing_is_lost_between(
         assert found == {"p1", "p2", "p3", "p4", "p5"}
     for built in (quick, slow):
         built.services.close()
+
+
+def test_the_former_encoder_is_let_go_of_after_the_change(
+    tmp_path: Path, models: tuple[str, str], qdrant: QdrantClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = models
+    built = build(settings_of(tmp_path, first))
+    put(built, "p1", 1)
+    built.services.reconcile_products(Work.UPLOADS)
+    former = weakref.ref(built.services.reconcile_products.embed.embedder)
+    assert former() is not None
+    reindexed(tmp_path, second, monkeypatch)
+    built.follow_index()
+    gc.collect()
+    assert former() is None
+    built.services.close()
+
+
+def test_the_command_holds_no_encoder_while_the_server_loads_it(
+    tmp_path: Path, models: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = models
+    settings = Settings(data_dir=tmp_path, stores=StoreSettings(broker_url=NO_BROKER))
+    build(settings.model_copy(update={"model": first})).services.close()
+    loaded, alive = list[weakref.ref[Embedder]](), list[bool]()
+
+    def load(*arguments: Any) -> Any:
+        embedder, choice = load_embedder(*arguments)
+        loaded.append(weakref.ref(embedder))
+        return embedder, choice
+
+    def server_takes_it(*_: Any) -> bool:
+        generations = open_catalog(settings).indexes.generations()
+        if generations[-1].state is IndexState.READY:
+            alive.extend(it() is not None for it in loaded)
+        return generations[-1].state is IndexState.READY
+
+    monkeypatch.setattr(change, "load_embedder", load)
+    monkeypatch.setattr(change, "taken_over", server_takes_it)
+    monkeypatch.setattr(change._Work, "_nobody_serves", lambda _: False)
+    monkeypatch.setattr(change._Work, "refuses", lambda *_: False)
+    assert change.reindex(settings, second, Console(file=io.StringIO()), WISHES)
+    assert alive == [False]
 
 
 def test_the_third_index_takes_the_place_of_the_first(
