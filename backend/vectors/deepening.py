@@ -7,6 +7,7 @@ and a page reads as much of its depth's list as it needs. Two depths are joined 
 so that a deeper page begins with the shallower one by construction, whatever the rough score missed.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count as counting
 from typing import NamedTuple
@@ -46,13 +47,17 @@ Fetch = Callable[[int, int], Sequence[Hit]]
 def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> list[Hit]:
     """The best hit of each of the `limit` best products: by score, ties by product id.
 
+    Where more points tie than a depth has candidates (one placeholder for thousands of products), some of them come, in
+    their order and the same for every limit: to have the first of them all, every one would have to be read.
     `tiers`: products each depth answers for, powers of two that rise; the same for every call on an index.
     """
     if limit < 1:
         return []
     found: dict[str, Hit] = {}
+    number = 0
     for tier in _deeper(tiers):
-        ranked, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT)
+        number = max(number, _power_of_two(POINTS_PER_PRODUCT * min(limit, tier)))
+        ranked, number, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT, number)
         for hit in ranked:
             found.setdefault(hit.product_id, hit)
         if complete or len(found) >= limit:
@@ -84,20 +89,27 @@ def _deeper(tiers: Sequence[int]) -> Iterator[int]:
     yield from (tiers[-1] * TIER_FACTOR**step for step in counting(1))
 
 
-def _best_within(fetch: Fetch, wanted: int, candidates: int) -> tuple[list[Hit], bool]:
-    """The first `wanted` products of one depth's list (fewer when it ends), and whether there is nothing beyond it."""
-    # A power of two, as `candidates` is: their quotient (the engine's oversampling) is then a double without rounding,
-    # and the engine's candidates are exactly as many at every number.
-    number = min(_power_of_two(POINTS_PER_PRODUCT * wanted), candidates)
+def _best_within(fetch: Fetch, wanted: int, candidates: int, number: int) -> tuple[list[Hit], int, bool]:
+    """The first `wanted` products of one depth's list (fewer when it ends), from the best `number` points on, doubled
+    until they are enough; how many were read at last; and whether there is nothing beyond.
+
+    `number` is a power of two, as `candidates` is: their quotient (the engine's oversampling) is then a double without
+    rounding, and the engine's candidates are exactly as many at every number.
+    """
+    edge = math.inf
     while True:
         hits = fetch(number, candidates)
         if len(hits) < number:
-            return _ranked(hits), True
+            return _ranked(hits), number, True
+        if number >= candidates:
+            return _ranked(hits)[:wanted], number, False
         # Points that tie with the last one may have been cut off beside it, so what ties is not decided yet.
         decided = _ranked([hit for hit in hits if hit.score > hits[-1].score])
-        if len(decided) >= wanted or number >= candidates:
-            return decided[:wanted], False
-        number *= 2
+        if len(decided) >= wanted:
+            return decided[:wanted], number, False
+        # Half of these tie: they are a placeholder's, and where they end is not found by doubling.
+        number = candidates if hits[-1].score == edge else 2 * number
+        edge = hits[-1].score
 
 
 def _ranked(hits: Sequence[Hit]) -> list[Hit]:

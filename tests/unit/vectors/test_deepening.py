@@ -68,6 +68,28 @@ def test_ties_are_ordered_by_product_id_across_the_edge_of_what_was_fetched() ->
         assert ids(best_products(engine.fetch, limit)) == [f"p{product:05}" for product in range(limit)]
 
 
+@pytest.mark.parametrize(("tiers", "queries"), [(TIERS, 3), (GRAPH_TIERS, 3)], ids=["codes", "graph"])
+def test_a_placeholder_of_thousands_of_products_costs_a_page_few_queries(tiers: Sequence[int], queries: int) -> None:
+    products = list(np.random.default_rng(7).permutation(50_000))
+    engine = Engine(products, [0.9 if product < 10 else 0.5 for product in products])
+    first = best_products(engine.fetch, 24, tiers)
+    assert ids(first[:10]) == [f"p{product:05}" for product in range(10)]
+    assert ids(first[10:]) == sorted(ids(first[10:]))
+    assert len(engine.asked) <= queries
+
+
+@pytest.mark.parametrize("tiers", [TIERS, GRAPH_TIERS], ids=["codes", "graph"])
+def test_pages_of_products_that_share_a_placeholder_neither_repeat_nor_skip_one(tiers: Sequence[int]) -> None:
+    engine = Engine(list(np.random.default_rng(8).permutation(30_000)), [0.5] * 30_000, error=1.0)
+    deepest = ids(best_products(engine.fetch, 1_000, tiers))
+    assert len(set(deepest)) == 1_000
+    for limit in (1, 24, 32, 33, 128, 129, 500, 999):
+        engine.asked.clear()
+        assert ids(best_products(engine.fetch, limit, tiers)) == deepest[:limit]
+        assert sum(number for number, _ in engine.asked) <= 3 * tiers[-1] * CANDIDATES_PER_PRODUCT
+        assert len(engine.asked) <= 3 * len(tiers)
+
+
 def test_of_equal_pictures_the_same_one_decides_every_time() -> None:
     engine = Engine([1, 1, 1, 2], [0.5, 0.9, 0.9, 0.1])
     assert best_products(engine.fetch, 1)[0].point_id == "00001"
