@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from backend.domain.filters import AnyOf, Between, Condition, Filter, FilterValue, Within
-from backend.domain.product_facts import ATTRIBUTE_PATTERN, MAX_ATTRIBUTE_VALUE, category_of
+from backend.domain.product_facts import ATTRIBUTE_PATTERN, MAX_ATTRIBUTE_VALUE, category_of, currency_of
 from backend.errors import InvalidFilter
 
 MAX_DEPTH = 4  # `any` and `not` inside each other; nobody writes deeper by hand
@@ -81,6 +81,8 @@ class _Reader:
                     raise InvalidFilter("true or false", field=path)
                 self._count(1, path)
                 return (AnyOf("in_stock", (value,)),)
+            case "currency":
+                return (AnyOf(name, tuple(_currency(item, path) for item in self._list(value, path))),)
             case _ if name in LISTED:
                 return (AnyOf(name, tuple(_text(item, path) for item in self._list(value, path))),)
             case _ if name.startswith("attributes."):
@@ -155,6 +157,13 @@ def _category(value: object, path: str) -> str:
     if not category:
         raise InvalidFilter("an empty category; leave the field out to match everything", field=path)
     return category
+
+
+def _currency(value: object, path: str) -> str:
+    try:
+        return currency_of(value)
+    except ValueError as err:
+        raise InvalidFilter(str(err), field=path) from None
 
 
 def _text(value: object, path: str) -> str:
