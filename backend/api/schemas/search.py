@@ -9,7 +9,7 @@ from backend.api.schemas.body import StrictBody
 from backend.api.schemas.filters import filter_of
 from backend.domain.base64_text import picture_bytes
 from backend.domain.facets import MAX_FACETS, is_facet
-from backend.domain.product_facts import product_id_of
+from backend.domain.product_facts import currency_of, product_id_of
 from backend.domain.query import AUTO, FacetsOver, Query, Sort, Words
 from backend.domain.ranking import DUPLICATE
 from backend.errors import InvalidField, QueryMissing
@@ -103,24 +103,18 @@ class SearchBody(StrictBody):
 
     def query(self, merchant: str, *, image: bytes | None, limits: LimitSettings, default_currency: str) -> Query:
         """The domain's query. Raises `QueryMissing`, `InvalidField`, `InvalidFilter`, `InvalidBase64`."""
-        given = self.image or QueryImage()
-        if sum(item is not None for item in (image, given.data, given.image_id)) > 1:
-            raise InvalidField("give the query picture once: as a file, as data or as image_id", field="image")
-        if given.data is not None:
-            image = picture_bytes(given.data, "image.data", max_bytes=limits.max_image_bytes)
-        if image is not None and self.product_id is not None:
-            raise InvalidField("search by a picture or by a product, not by both", field="product_id")
-        if self.offset + self.limit > MAX_DEPTH:
-            raise InvalidField(f"offset + limit is at most {MAX_DEPTH}", field="offset")
-        if image is None and given.image_id is None and self.text is None and self.product_id is None:
+        image = self._picture(image, limits)
+        image_id = self.image.image_id if self.image else None
+        pictured = image is not None or image_id is not None
+        if not pictured and self.text is None and self.product_id is None:
             raise QueryMissing
-        if not self.weights.image and not self.weights.text:
-            raise InvalidField("at least one weight is above 0", field="weights")
-        self._check_together()
+        if pictured and self.product_id is not None:
+            raise InvalidField("search by a picture or by a product, not by both", field="product_id")
+        self._check_together(beside=pictured or self.product_id is not None)
         return Query(
             merchant=merchant,
             image=image,
-            image_id=given.image_id,
+            image_id=image_id,
             text=_words(self.text, limits.max_text),
             product_id=None if self.product_id is None else product_id_of(self.product_id),
             image_weight=self.weights.image,
@@ -139,10 +133,25 @@ class SearchBody(StrictBody):
             predict_category=self.predict_category,
         )
 
-    def _check_together(self) -> None:
-        """What no single field shows. Raises `InvalidField`."""
+    def _picture(self, image: bytes | None, limits: LimitSettings) -> bytes | None:
+        """The bytes of the query picture, if these were sent. Raises `InvalidField`, `InvalidBase64`."""
+        given = self.image or QueryImage()
+        if sum(item is not None for item in (image, given.data, given.image_id)) > 1:
+            raise InvalidField("give the query picture once: as a file, as data or as image_id", field="image")
+        if given.data is None:
+            return image
+        return picture_bytes(given.data, "image.data", max_bytes=limits.max_image_bytes)
+
+    def _check_together(self, *, beside: bool) -> None:
+        """What no single field shows. `beside`: a picture or a product is given. Raises `InvalidField`."""
+        if self.offset + self.limit > MAX_DEPTH:
+            raise InvalidField(f"offset + limit is at most {MAX_DEPTH}", field="offset")
+        if not self.weights.image and not self.weights.text:
+            raise InvalidField("at least one weight is above 0", field="weights")
         if self.words == "only" and self.text is None:
             raise InvalidField("only words can be searched for by words only; give a text", field="words")
+        if self.words == "only" and beside and not self.weights.text:
+            raise InvalidField("words that weigh nothing find nothing; give weights.text above 0", field="words")
         if self.diversity and self.sort != "relevance":
             raise InvalidField("an order by price or date has no room for diversity", field="diversity")
         if len(self.facets) > MAX_FACETS:
@@ -220,9 +229,9 @@ def _cosine(text: str | None) -> float | str | None:
 
 
 def _only_currency(wanted: object) -> str | None:
-    """The one currency a filter admits, if it admits one."""
-    named = wanted if isinstance(wanted, list) else [wanted]
-    return named[0] if len(named) == 1 and isinstance(named[0], str) else None
+    """The one currency a filter admits, if it admits one; `filter_of` has checked them."""
+    named = {currency_of(it) for it in (wanted if isinstance(wanted, list) else [wanted]) if it is not None}
+    return named.pop() if len(named) == 1 else None
 
 
 def _words(text: str | None, limit: int) -> str | None:

@@ -86,12 +86,40 @@ def test_the_short_form_asks_the_same(client: Any) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "currency"),
-    [({}, "EUR"), ({"currency": "USD"}, "USD"), ({"currency": ["CHF"]}, "CHF"), ({"currency": ["CHF", "USD"]}, "EUR")],
+    [
+        ({}, "EUR"),
+        ({"currency": "USD"}, "USD"),
+        ({"currency": " usd"}, "USD"),
+        ({"currency": ["CHF"]}, "CHF"),
+        ({"currency": ["chf", "CHF"]}, "CHF"),
+        ({"currency": ["CHF", "USD"]}, "EUR"),
+    ],
     ids=str,
 )
 def test_prices_are_in_the_filters_currency_if_it_names_one(client: Any, wanted: dict[str, Any], currency: str) -> None:
     answer = client.post("/v1/search", json={"text": "red", "filter": wanted, "facets": ["price"]}).json
     assert answer["facets"]["price"]["currency"] == currency
+
+
+def test_a_currency_is_one_whatever_its_case(client: Any) -> None:
+    def found(currency: object) -> list[str]:
+        wanted = {"currency": currency, "price": {"gte": 1}}
+        answer = client.post("/v1/search", json={"text": "red", "filter": wanted, "facets": ["price"]}).json
+        assert sum(it["products"] for it in answer["facets"]["price"]["ranges"]) == len(answer["matches"])
+        return sorted(match["product_id"] for match in answer["matches"])
+
+    assert found("eur") == found("EUR") == found(["eur"]) == ["p1", "p2"]
+    assert client.get("/v1/search?q=red&currency=eur").json["matches"]
+
+
+def test_a_picture_and_a_product_are_not_searched_by_together_however_the_picture_is_named(client: Any) -> None:
+    own = client.post("/v1/search", json={"product_id": "p0"}).json["matches"][0]["matched_image"]["id"]
+    answers = [
+        client.post("/v1/search", json={"image": {"image_id": own}, "product_id": "p0"}),
+        client.get(f"/v1/search?image_id={own}&product_id=p0"),
+        client.post("/v1/search", json={"image": {"data": "AAAA"}, "product_id": "p0"}),
+    ]
+    assert [(it.status_code, it.json["errors"][0]["field"]) for it in answers] == [(400, "product_id")] * 3
 
 
 def test_a_number_says_how_near_near_duplicates_are(client: Any) -> None:
