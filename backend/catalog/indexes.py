@@ -10,6 +10,7 @@ from sqlalchemy import tuple_ as row_of
 from backend.catalog.engine import LeaseClock, open_engine, reading, writing
 from backend.catalog.lanes import LANES
 from backend.catalog.rebuilding import keep_others_out, make_due, make_due_since
+from backend.catalog.refusals import try_refused_again
 from backend.catalog.rows import in_parts, named
 from backend.catalog.tables import DUE, LEASED, LIVE, generations, products
 from backend.domain.generation import FIRST, Generation, IndexState, Told
@@ -138,7 +139,8 @@ class SqlIndexes:
             serving = {"state": IndexState.SERVING.value, "served_at": now, "detail": None, "gaps": []}
             connection.execute(update(generations).where(_g.number == number).values(serving))
             _end_leases(connection)
-            due = make_due_since(connection, looked_at, now)
+            due = try_refused_again(connection, now) if wanted["served_at"] is not None else 0
+            due += make_due_since(connection, looked_at, now)
             for part in in_parts(_keys(wanted["gaps"])):
                 due += make_due(connection, named(products, part) & LIVE & ~DUE, now)
             return due

@@ -6,15 +6,16 @@ and the place that is noted may lie behind what is done. A killed process goes o
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from backend.domain.generation import Generation, Told
-from backend.domain.picture import Picture
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey, ProductRecord
 from backend.domain.reconciling import plan_of
+from backend.errors import Poison
 from backend.ports import Catalog, Clock, Indexes, VectorStore
 from backend.usecases.embed_pictures import EmbedPictures
 from backend.usecases.write_points import write_points
@@ -115,11 +116,12 @@ class BuildIndex:
     def _index(self, keys: Sequence[ProductKey]) -> set[ProductKey]:
         """Bring these products in the index to their rows as they are now; those with a picture without a vector."""
         rows = self.catalog.products(keys)
-        records = [record for row in rows if (record := _to_be_shown(row)) is not None]
-        plans = {record.product.key: plan_of(record, self.vectors.vectors_of(record.product.key)) for record in records}
+        held = {_key(row): self.vectors.vectors_of(_key(row)).keys() for row in rows}
+        records = [record for row in rows if (record := _to_be_shown(row, held[_key(row)])) is not None]
+        plans = {_key(record): plan_of(record, held[_key(record)]) for record in records}
         embedded = self.embed([item for plan in plans.values() for item in plan.add], _nobody_waits)
         write_points(self.vectors, records, plans, embedded)
-        return {record.product.key for record in records if embedded.refusals.keys() & {*plans[_key(record)].add}}
+        return {_key(record) for record in records if embedded.refusals.keys() & {*plans[_key(record)].add}}
 
 
 def _with(generation: Generation, keys: Sequence[ProductKey], torn: set[ProductKey]) -> Generation:
@@ -129,13 +131,16 @@ def _with(generation: Generation, keys: Sequence[ProductKey], torn: set[ProductK
     return replace(generation, after=keys[-1], done=done, total=max(generation.total, done), gaps=gaps)
 
 
-def _to_be_shown(record: ProductRecord) -> ProductRecord | None:
-    """The row as an index may be told of it by now; None: nothing of it.
+def _to_be_shown(record: ProductRecord, held: Collection[str]) -> ProductRecord | None:
+    """The row as an index that holds these pictures of it may be told of it by now; None: nothing of it.
+
+    A picture that another encoder refused is not refused for this one, which made a vector of it.
 
     While pictures are still at their addresses no index is told of a version: they may turn out to be those the product
     had before, which a tombstone of this very version would keep out for good. Until then it is found by what it shows
     in the serving index, under the version before.
     """
+    record = _judged_by_this(record, held)
     if record.deleted or record.code or not any(picture.unfetched for picture in record.pictures):
         return record
     if record.indexed_version == 0 and record.searchable_at is None:
@@ -143,6 +148,19 @@ def _to_be_shown(record: ProductRecord) -> ProductRecord | None:
     here = tuple(picture for picture in record.pictures if picture.content_hash is not None)
     former = tuple(Picture(content_hash) for content_hash in record.dropped)
     return replace(record, version=record.version - 1, pictures=(*here, *former), dropped=())
+
+
+def _judged_by_this(record: ProductRecord, held: Collection[str]) -> ProductRecord:
+    """What ended its workers stays out."""
+    if record.deleted or record.code == Poison.code:
+        return record
+    pictures = tuple(
+        replace(picture, state=PictureState.SEARCHABLE)
+        if picture.state is PictureState.FAILED and picture.content_hash in held and picture.code != Poison.code
+        else picture
+        for picture in record.pictures
+    )
+    return record if pictures == record.pictures else replace(record, pictures=pictures, code=None)
 
 
 def _key(record: ProductRecord) -> ProductKey:

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from backend.domain.generation import Generation, IndexState
+from backend.domain.picture import PictureState
 from backend.domain.product import ProductState
 from backend.domain.work import Outcome, Work
-from backend.errors import Conflict
+from backend.errors import Conflict, Poison
 from backend.ports import Space
 from tests.contracts.catalog_backends import LEASE, Store, at_once, read, shown
 from tests.factories import change, deletion, facts_change, key, url_picture
@@ -170,6 +171,28 @@ class TestSwitch:
         assert states(store) == {1: IndexState.SERVING, 2: IndexState.KEPT}
         [_, kept] = store.indexes.generations()
         assert kept.told_before > before  # it was told everything up to the switch
+
+    def test_on_the_way_back_what_was_refused_meanwhile_is_tried_again_as_a_new_version(self, store: Store) -> None:
+        store.upload(change("whole"), change("refused", row=2), change("aside", row=3), change("far", row=4))
+        for claim in store.claim():
+            picture = shown(read(store, claim.key.product_id).pictures[0])
+            code = {"refused": "internal", "far": "internal", "aside": Poison.code}.get(claim.key.product_id)
+            if code:
+                picture = replace(picture, state=PictureState.FAILED, code=code, detail="no")
+            store.ledger.settle([Outcome(claim, (picture,), code=code, detail=code and "no")])
+        store.upload(facts_change("far"))  # due by itself: its job waits for this version
+        number = begun(store).number
+        assert store.indexes.switch(number, store.clock() + timedelta(seconds=1)) == 0  # a new one was never asked
+        assert read(store, "refused").state is ProductState.FAILED
+        assert store.indexes.switch(1, store.clock() + timedelta(seconds=1)) == 1
+        assert [(read(store, it).version, read(store, it).code) for it in ("whole", "refused", "aside", "far")] == [
+            (1, None),
+            (2, None),
+            (1, Poison.code),
+            (2, None),
+        ]
+        assert read(store, "refused").pictures[0].state is PictureState.PENDING
+        assert sorted(store.claimed_ids()) == ["far", "refused"]
 
     def test_one_generation_is_kept_and_older_ones_are_dropped_and_forgotten(self, store: Store) -> None:
         store.indexes.switch(begun(store).number, store.clock())

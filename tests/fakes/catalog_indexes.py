@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from backend.domain.generation import FIRST, Generation, IndexState, Told
+from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey
 from backend.domain.work import Work
 from backend.errors import Conflict, Poison
 from backend.ports import Space
-from tests.fakes.catalog_rows import LANES, Lane, Row
+from tests.fakes.catalog_rows import LANES, Lane, Row, unjudged
 from tests.fakes.catalog_state import CatalogState
 
 CAN_SERVE = {IndexState.BUILDING, IndexState.READY, IndexState.KEPT}
@@ -100,9 +101,23 @@ class FakeIndexes:
             for row in self._state.rows.values():
                 if row.lease is not None:
                     row.unlease(attempts=max(row.attempts - 1, 0))
+            refused = (
+                sum(self._try_refused_again(row, now) for row in self._state.rows.values()) if wanted.served_at else 0
+            )
             told = [row for row in self._state.rows.values() if row.told_at and row.told_at >= looked_at]
             gaps = [row for row in self._state.rows.values() if row.key in wanted.gaps and not row.record.deleted]
-            return sum(self._make_due(row, now) for row in {row.key: row for row in (*told, *gaps)}.values())
+            return refused + sum(self._make_due(row, now) for row in {row.key: row for row in (*told, *gaps)}.values())
+
+    def _try_refused_again(self, row: Row, now: datetime) -> bool:
+        """Whether a product with refused pictures became due: what another encoder refused this one may take."""
+        record, due = row.record, row.due
+        pictures = tuple(unjudged(it) if _refused(it) else it for it in record.pictures)
+        if record.deleted or pictures == record.pictures or record.code == Poison.code or (due and record.code):
+            return False
+        version = record.version if due else record.version + 1
+        row.record = replace(record, version=version, pictures=pictures, code=None, detail=None, updated_at=now)
+        row.waits_in(Lane.UPLOAD, row.due_at if due else now)
+        return not due
 
     def _make_due(self, row: Row, now: datetime) -> bool:
         if row.due:
@@ -145,3 +160,8 @@ class FakeIndexes:
                 if row.told_at is not None and row.told_at >= moment
             ]
             return sorted(told, key=lambda it: it.at)
+
+
+def _refused(picture: Picture) -> bool:
+    here = picture.content_hash is not None
+    return here and picture.state is PictureState.FAILED and picture.code != Poison.code

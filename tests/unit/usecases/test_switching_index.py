@@ -3,14 +3,15 @@
 import gc
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from backend.domain.generation import Generation, IndexState
-from backend.domain.picture import Vector
+from backend.domain.picture import PictureState, Pixels, Vector, Vectors
 from backend.domain.product import ProductState
 from backend.domain.query import Query
 from backend.domain.reconciling import wanted_hashes
@@ -85,6 +86,18 @@ class Change:
 
     def put_by_address(self, product_id: str, *images: int) -> None:
         self.house.services.upload_product(product(product_id), [Upload("", url=ADDRESSES[it]) for it in images])
+
+    def refuse(self, content: bytes) -> None:
+        """The second encoder fails on this picture, and on no other."""
+        embed = self.embedder.embed_images
+        refused = self.house.services.reconcile_products.embed.reader.decode(content, self.embedder.picture_side)
+
+        def choosy(batch: Sequence[Pixels]) -> Vectors:
+            if any(np.array_equal(pixels, refused) for pixels in batch):
+                raise ValueError("a test refuses it")
+            return embed(batch)
+
+        self.embedder.embed_images = choosy  # type: ignore[assignment, method-assign]
 
     def hides_nothing(self) -> None:
         """Every product that the old index shows and the new one should is there: not what was refused, nor what was
@@ -408,6 +421,37 @@ class TestSwitching:
             "p3",
             "p4",
         }
+
+    @pytest.mark.parametrize("others", [(), (2,)])
+    def test_the_way_back_shows_what_only_the_other_encoder_refused(self, others: tuple[int, ...]) -> None:
+        change = Change()
+        change.put("p1", 1, *others)
+        change.house.work()
+        shown = set(change.house.vectors.vectors_of(key("p1")))
+        first = ServedIndex(1, change.house.embedder, change.house.vectors, "the first")
+        change.house.clock.advance(3_600)
+        refused = change.house.services.read_product(key("p1")).pictures[0].content_hash
+        change.refuse(PICTURES[1])
+        build = change.builder()
+        change.switch(build, build.fill(change.begin(), nobody))
+        change.house.assembly.take(change.served)
+        until_closed(change.house.vectors)
+        change.house.work()
+        [judged, *_] = change.house.services.read_product(key("p1")).pictures
+        assert (judged.content_hash, judged.state) == (refused, PictureState.FAILED)
+
+        change.house.clock.advance(3_600)
+        change.house.vectors._closed = False  # opened again
+        build = change.builder(first)
+        generation, _ = build.catch_up(change.generation(1), nobody)
+        assert set(change.house.vectors.vectors_of(key("p1"))) == shown
+        change.switch(build, generation)
+        change.house.assembly.take(first)
+        change.house.work()
+        assert change.house.services.read_product(key("p1")).state is ProductState.SEARCHABLE
+        change.vectors = change.house.vectors
+        change.holds_what_was_told()
+        assert set(change.vectors.vectors_of(key("p1"))) == shown
 
 
 class TestFollowing:
