@@ -24,10 +24,12 @@ SCANNED_POINTS = 256
 """Points read at once by a walk over all of them."""
 
 
-EVERY_VALUE = 100_000
+EVERY_VALUE = 1_000_000
 """Values of one facet that are read. Asked for exact counts, the engine counts value by value: 44 ms for 1,000 brands
-of 20,000 products and half a second for the terms of their attributes, while the whole process stands still. Else each
-of its segments counts its points once (2 and 38 ms) and gives the most frequent: exact, as long as those are all."""
+of 20,000 products, and 11 s for the 200,000 terms of attributes where each has ten codes of its own, while the whole
+process stands still. Else each of its segments counts its points once (2 ms, and 1 s) and gives the most frequent:
+exact, as long as those are all. Beyond so many values, those that a segment has least of are not counted there. The
+bound itself costs nothing: what is found takes 30 MB for 200,000 terms while they are sorted."""
 
 
 class EdgeSearch:
@@ -93,13 +95,12 @@ class EdgeSearch:
     def facet(
         self, merchant: str, field: str, wanted: Filter, *, limit: int, exclude: Sequence[str] = ()
     ) -> list[Counted]:
-        """Products a value, exactly; the `limit` most frequent."""
+        """Products a value, exactly up to `EVERY_VALUE` values; the `limit` most frequent."""
         if limit < 1:
             return []
         condition = in_dialect(leading(merchant, wanted, exclude), EdgeDialect())
-        hits = self._counts(field, condition, exact=False)
-        if len(hits) == EVERY_VALUE:
-            hits = self._counts(field, condition, exact=True)
+        request = qdrant_edge.FacetRequest(key=field, limit=EVERY_VALUE, filter=condition, exact=False)
+        hits = self._shard.ask("facet", request).hits
         return most_frequent(Counted(hit.value, hit.count) for hit in hits)[:limit]
 
     def count_products(self, merchant: str, wanted: Filter, *, exclude: Sequence[str] = ()) -> int:
@@ -151,10 +152,6 @@ class EdgeSearch:
                     yield Point(str(record.id), vector_of(record), dict(record.payload))
             if after is None:
                 return
-
-    def _counts(self, field: str, condition: qdrant_edge.Filter, *, exact: bool) -> Any:
-        request = qdrant_edge.FacetRequest(key=field, limit=EVERY_VALUE, filter=condition, exact=exact)
-        return self._shard.ask("facet", request).hits
 
     def _way(self, condition: qdrant_edge.Filter) -> Way:
         if not self._shard.graph:

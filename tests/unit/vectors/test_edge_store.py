@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_edge import SearchParams
+from qdrant_edge import FacetRequest, SearchParams
 
 from backend.domain.filters import Filter
 from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured, ModelMismatch
 from backend.ports import Space
+from backend.vectors import edge_search
 from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, TIERS
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
@@ -205,3 +206,27 @@ def test_the_engine_is_asked_for_as_many_candidates_at_every_page_and_to_rescore
         assert quantization is not None
         assert quantization.rescore is True
         assert number * (quantization.oversampling or 0) == TIERS[0] * CANDIDATES_PER_PRODUCT
+
+
+def test_more_values_than_are_read_are_counted_in_one_pass_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_search, "EVERY_VALUE", 3)
+    store = EdgeStore.create(tmp_path / "index", SPACE)
+    colours = ["red"] * 4 + ["blue"] * 3 + ["green"] * 2
+    store.upsert(
+        [
+            point(product(f"p{n}", attributes={"colour": colour, "code": f"c{n}"}), toward(1.0))
+            for n, colour in enumerate(colours)
+        ]
+    )
+    asked: list[Any] = []
+    ask = store._shard.ask
+
+    def noted(method: str, *arguments: Any) -> Any:
+        asked.extend(arguments)
+        return ask(method, *arguments)
+
+    monkeypatch.setattr(store._shard, "ask", noted)
+    counted = store.facet("shop", "attribute_terms", Filter(), limit=100)
+    assert counted == [("colour=red", 4), ("colour=blue", 3), ("colour=green", 2)]
+    assert [each.exact for each in asked if isinstance(each, FacetRequest)] == [False]
+    store.close()
