@@ -5,11 +5,12 @@ take many places of a list and push others off its end. Here both sides are prod
 product's place depends on nothing but what it is and what was found beside it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from backend.domain.query import Match
+from backend.domain.words import run_words
 
 WORDS_SHARE = 0.7
 """How much of a place is decided by words in a search by words alone; the rest by the picture. With a half, a product
@@ -34,11 +35,12 @@ class Found(NamedTuple):
 class Terms:
     """The words a search is for, and what each weighs: the best any product scores for it alone.
 
-    `unknown`: how many words beside these nobody's product has.
+    `unknown`: how many words beside these nobody's product has. `runs`: the words each run of the text is made of.
     """
 
     weights: Mapping[str, float]
     unknown: int = 0
+    runs: Sequence[Sequence[str]] = ()
 
     @property
     def whole(self) -> float:
@@ -47,6 +49,12 @@ class Terms:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.weights)
+
+    def all_in(self, words: Collection[str]) -> bool:
+        """Whether a product with these words has each run, apart (`ab 12`) or together (`ab12`)."""
+        return not self.unknown and all(
+            all(part in words for part in parts) or run_words(parts)[-1] in words for parts in self.runs
+        )
 
 
 def fused(found: Sequence[Found], text_share: float) -> list[Found]:

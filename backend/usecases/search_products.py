@@ -165,8 +165,8 @@ def _admitted(found: Sequence[Found], terms: Terms, least: float) -> list[Match]
     """Those that score enough, and those that have every word of the search: a code or a brand needs no likeness."""
     if least <= LEAST:
         return [item.match for item in found]
-    return [item.match for item in found if item.match.score >= least or (item.coverage and _has_all(item, terms))]
+    return [item.match for item in found if item.match.score >= least or _has_all(item, terms)]
 
 
 def _has_all(item: Found, terms: Terms) -> bool:
-    return not terms.unknown and payload_words(item.match.payload).issuperset(terms)
+    return item.coverage > 0.0 and terms.all_in(payload_words(item.match.payload))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 
 from backend.domain.filters import Filter
 from backend.domain.fusion import Terms
@@ -45,20 +46,22 @@ def understand_words(vectors: VectorSearch, catalog: Catalog, merchant: str, tex
 
     A run with a digit (`SHRT-12`) is never put right, nor a part of it: it may be a code, and one like it is no answer.
     """
-    runs = parts_of(text)
+    runs: Runs = parts_of(text)
     weights = _weights(vectors, merchant, runs)
-    unknown = [parts for parts in runs if "".join(parts).isalpha() and not _known(parts, weights)]
-    slips = [part for parts in unknown for part in parts if weights.get(part) == 0.0]
+    runs = _joined(runs, weights)
+    strange = [parts for parts in runs if "".join(parts).isalpha() and not _known(parts, weights)]
+    slips = [part for parts in strange for part in parts if weights.get(part) == 0.0]
     corrected: dict[str, str] = {}
     for word in [slip for slip in slips if len(slip) >= SHORTEST][:MAX_CORRECTED]:
         if meant := _meant(vectors, catalog, merchant, word):
             corrected[word] = meant
     if corrected:
-        runs = [[corrected.get(part, part) if parts in unknown else part for part in parts] for parts in runs]
+        runs = [[corrected.get(part, part) if parts in strange else part for part in parts] for parts in runs]
         text = " ".join("-".join(parts) for parts in runs)
         weights = _weights(vectors, merchant, runs)
-    known = {word: weight for word, weight in weights.items() if weight}
-    return Understood(text, Terms(known, unknown=sum(not _known(parts, weights) for parts in runs)), corrected)
+    known = {word: weights[word] for parts in runs for word in run_words(parts) if weights.get(word)}
+    unknown = sum(not _known(parts, weights) for parts in runs)
+    return Understood(text, Terms(known, unknown, runs), corrected)
 
 
 def _known(parts: Sequence[str], weights: Mapping[str, float]) -> bool:
@@ -69,11 +72,32 @@ def _known(parts: Sequence[str], weights: Mapping[str, float]) -> bool:
 def _weights(vectors: VectorSearch, merchant: str, runs: Runs) -> dict[str, float]:
     """What the best product scores for each word alone; 0 for one that none has."""
     words = dict.fromkeys(word for parts in runs for word in run_words(parts))
+    words |= dict.fromkeys(word for pair in pairwise(runs) if (word := _together(*pair)) is not None)
     weights = {}
     for word in list(words)[:MAX_TERMS]:
         best = vectors.worded(merchant, [word], Filter(), limit=1)
         weights[word] = best[0].score if best else 0.0
     return weights
+
+
+def _together(first: Sequence[str], second: Sequence[str]) -> str | None:
+    """What two runs that follow each other are as one word, if one is of letters, one of digits: `ab 12` -> `ab12`."""
+    if len(first) != 1 or len(second) != 1:
+        return None
+    kinds = {(word.isalpha(), word.isdigit()) for word in (first[0], second[0])}
+    return first[0] + second[0] if kinds == {(True, False), (False, True)} else None
+
+
+def _joined(runs: Runs, weights: Mapping[str, float]) -> Runs:
+    """The runs, and for two that some product has as one word, one: `ab 12` as `AB-12` is read."""
+    joined: list[Sequence[str]] = []
+    for parts in runs:
+        word = _together(joined[-1], parts) if joined else None
+        if word is not None and weights.get(word):
+            joined[-1] = [*joined[-1], *parts]
+        else:
+            joined.append(parts)
+    return joined
 
 
 def _meant(vectors: VectorSearch, catalog: Catalog, merchant: str, word: str) -> str | None:

@@ -61,3 +61,12 @@ def test_what_products_not_looked_at_may_come_before_waits_for_a_deeper_list() -
     assert ids(settled(ranked, 1.0, cosine=0.8, coverage=0.0, count=2)) == ["b", "a", "c", "d"]
     assert ids(settled(ranked, 1.0, cosine=0.8, coverage=1.0, count=3)) == ["b", "a", "c"]
     assert settled([], 1.0, cosine=0.8, coverage=1.0, count=3) == []
+
+
+def test_a_product_has_every_word_when_it_has_each_run_apart_or_together() -> None:
+    code = Terms({"ab": 1.0, "12": 1.0, "ab12": 2.0, "mug": 1.0}, runs=[["ab", "12"], ["mug"]])
+    assert code.all_in({"ab12", "mug"})
+    assert code.all_in({"ab", "12", "mug", "red"})
+    assert not code.all_in({"ab12"})
+    assert not code.all_in({"ab", "mug"})
+    assert not Terms({"mug": 1.0}, unknown=1, runs=[["mug"], ["zeppelin"]]).all_in({"mug"})

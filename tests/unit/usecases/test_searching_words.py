@@ -40,6 +40,25 @@ def test_a_code_finds_its_product_first(house: House, code: str) -> None:
     assert ids(search(house, code))[0] == "P-3"
 
 
+@pytest.mark.parametrize("typed", ["AB-1207", "ab 1207", "AB1207", "ab/1207"])
+@pytest.mark.parametrize("written", ["AB1207", "AB-1207", "ab 1207"])
+def test_a_code_is_found_however_it_is_parted(written: str, typed: str) -> None:
+    house = House()
+    shelve(house, plain("P-1", "Lamp", attributes={"code": written}), "green")
+    for number in range(2, 8):
+        shelve(house, plain(f"P-{number}", ("AB lamp", "Lamp 1207", "ABC lamp")[number % 3]), "green")
+    if (written, typed) == ("ab 1207", "AB1207"):  # two words that nothing joins
+        assert ids(search(house, typed, words=Words.ONLY)) == []
+    else:
+        assert ids(search(house, typed))[0] == "P-1"
+        assert ids(search(house, typed, min_score=0.99)) == ["P-1"]
+
+
+def test_letters_and_a_number_are_one_word_only_where_a_product_has_it(house: House) -> None:
+    assert list(understand_words(house.vectors, house.catalog, "shop", "mug 1207").terms) == ["mug", "1207"]
+    assert understand_words(house.vectors, house.catalog, "shop", "taepot 12").corrected == {"taepot": "teapot"}
+
+
 def test_a_brand_finds_its_products_first(house: House) -> None:
     assert ids(search(house, "nordhusk"))[0] == "P-5"
 
