@@ -23,6 +23,11 @@ def put(house: House, of: Product, vectors: Sequence[Vector], **payload: Any) ->
     house.vectors.upsert([replace(point, payload=point.payload | payload) for point in points(of, vectors)])
 
 
+def shelve(house: House, of: Product, *colours: str) -> None:
+    """A product with one plain picture a colour."""
+    put(house, of, [house.embedder.embed_texts([colour])[0] for colour in colours])
+
+
 def points(of: Product, vectors: Sequence[Vector]) -> list[Point]:
     """One point a vector, the first leading."""
     facts, made = product_payload(of, 1), []
