@@ -21,9 +21,7 @@ class Laid:
 
 @dataclass(frozen=True)
 class SnapshotIndex:
-    """`folder`: where copies are laid. One lies there at most: the next removes what nobody fetched, and the purge too, as
-    there may be no next.
-    """
+    """`folder`: where copies are laid. One lies there at most: what nobody fetched goes with the next, or the purge."""
 
     served: ServedIndex
     folder: Path
