@@ -14,6 +14,7 @@ from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured
 from backend.opening import Truth, places_of
 from backend.ports import Space
 from backend.settings import Settings
+from backend.usecases.compare_indexes import Comparison
 from backend.usecases.served_index import ServedIndex
 
 POLL_SECONDS = 0.3
@@ -53,6 +54,14 @@ def clean_up(settings: Settings, truth: Truth) -> None:
         if generation.state is IndexState.DROPPED:
             places.remove(generation.number)
             truth.indexes.forget(generation.number)
+
+
+def clear_place(settings: Settings, generation: Generation) -> None:
+    """Before a generation is begun from nothing: what lies under its number, as after a catalog was restored, is of
+    another life, and nobody would take it out of the new index.
+    """
+    if generation.after is None and not generation.filled and generation.served_at is None:
+        places_of(settings).remove(generation.number)
 
 
 def serving_space(settings: Settings, truth: Truth) -> Space:
@@ -120,3 +129,14 @@ def tell_of_setting(settings: Settings, model: str, console: Console) -> None:
             f"SHELFSIGHT_MODEL to {model}, or to auto: the index knows its own encoder. Else that start is refused.",
             style="yellow",
         )
+
+
+def described(compared: Comparison) -> str:
+    """The comparison in words."""
+    lines = [f"compared by {compared.queries} questions: they share {compared.overlap:.0%} of their first ten answers"]
+    if compared.labelled:
+        lines.append(
+            f"of the first ten, of the right category (precision at ten, {compared.labelled} questions): "
+            f"{compared.before:.3f} before, {compared.after:.3f} now"
+        )
+    return "\n".join(lines)

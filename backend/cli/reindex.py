@@ -23,6 +23,8 @@ from backend.cli.generations import (
     POLL_SECONDS,
     alone,
     clean_up,
+    clear_place,
+    described,
     opened_when_free,
     resumed,
     serving_space,
@@ -37,7 +39,7 @@ from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured
 from backend.opening import Truth, load_embedder, open_catalog, open_generation, open_with, places_of, warm_up
 from backend.settings import Settings
 from backend.usecases.build_index import BuildIndex
-from backend.usecases.compare_indexes import Answers, Comparison, compare_indexes, sampled
+from backend.usecases.compare_indexes import Answers, compare_indexes, sampled
 from backend.usecases.served_index import ServedIndex
 
 NICENESS = 10
@@ -76,6 +78,7 @@ def reindex(settings: Settings, model: str, console: Console, wishes: Wishes) ->
             f"building the index for {generation.model} ({generation.dimension} dimensions): generation "
             f"{generation.number}, {generation.total} products{', going on' if generation.done else ''}"
         )
+        clear_place(settings, generation)
         served = opened_when_free(
             partial(open_with, settings, generation.number, embedder, choice.reason, beside=False)
         )
@@ -182,7 +185,7 @@ class _Work:
         with self._old_answers() as old:
             compared = compare_indexes(old, answered_by(self._workshop.services(self._served)), golden)
         self._truth.indexes.record(replace(generation, comparison=compared.as_numbers()))
-        self._console.print(_described(compared))
+        self._console.print(described(compared))
         if not wishes.switch:
             self._console.print("It does not serve yet; the same command without --no-switch goes on.")
             return True
@@ -206,9 +209,13 @@ class _Work:
             if taken_over(self._settings, self._truth, generation, self._console):
                 return True
             self._in_hand = opened_when_free(partial(open_generation, self._settings, generation, beside=False))
+            generation = self._served.place(generation)
+            if not generation.filled:
+                raise IndexUnavailable("the new index lost points; run the same command again")
         if self._alone:  # whoever held a product is gone
             self._truth.ledger.return_leases(expired_only=False)
         self._workshop.switch_index(self._build, generation, lambda _: None)
+        self._served.accept_loss()
         tell_it_serves(self._settings, self._truth, generation, self._console)
         return True
 
@@ -243,13 +250,3 @@ class _Work:
                             return False
                 time.sleep(POLL_SECONDS)
         return True
-
-
-def _described(compared: Comparison) -> str:
-    lines = [f"compared by {compared.queries} questions: they share {compared.overlap:.0%} of their first ten answers"]
-    if compared.labelled:
-        lines.append(
-            f"of the first ten, of the right category (precision at ten, {compared.labelled} questions): "
-            f"{compared.before:.3f} before, {compared.after:.3f} now"
-        )
-    return "\n".join(lines)

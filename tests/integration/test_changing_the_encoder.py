@@ -16,11 +16,12 @@ from rich.console import Console
 from backend.bootstrap import Built, build
 from backend.cli import reindex as change
 from backend.domain.generation import IndexState
+from backend.domain.payload import picture_payload, point_id, product_payload
 from backend.domain.query import Query
 from backend.domain.work import Work
 from backend.errors import Misconfigured
-from backend.opening import load_embedder, open_catalog, stored_space
-from backend.ports import Embedder
+from backend.opening import load_embedder, open_catalog, places_of, stored_space
+from backend.ports import Embedder, Point
 from backend.settings import Settings, StoreSettings
 from backend.usecases.compare_indexes import Comparison
 from backend.usecases.keep_pictures import Upload
@@ -156,6 +157,25 @@ def test_the_command_holds_no_encoder_while_the_server_loads_it(
     monkeypatch.setattr(change._Work, "refuses", lambda *_: False)
     assert change.reindex(settings, second, Console(file=io.StringIO()), WISHES)
     assert alive == [False]
+
+
+def test_what_lies_under_the_number_of_a_new_index_is_not_taken_into_it(
+    tmp_path: Path, models: tuple[str, str], qdrant: QdrantClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = models
+    built = build(settings_of(tmp_path, first))
+    put(built, "p1", 1)
+    built.services.reconcile_products(Work.UPLOADS)
+    embedder, _ = load_embedder(settings_of(tmp_path), second, None)
+    left = places_of(settings_of(tmp_path)).open_or_create(2, embedder.space).vectors
+    stray, content = key("of-another-life"), "0" * 64
+    facts = product_payload(product(stray.product_id), 1, None) | picture_payload(content)
+    left.upsert([Point(point_id(stray, content), embedder.embed_texts(["red"])[0], facts)])
+    left.close()
+    reindexed(tmp_path, second, monkeypatch)
+    built.follow_index()
+    assert built.services.read_status("shop").points == 1
+    built.services.close()
 
 
 def test_the_third_index_takes_the_place_of_the_first(
