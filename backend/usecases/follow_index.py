@@ -83,6 +83,7 @@ class FollowIndex:
             self.indexes.withdraw(ready.number, _reason(err))
         else:
             self._take()
+            opened.accept_loss()  # it was told again all it may have lost, and the rest is due
 
     def _opened_for_good(self, ready: Generation) -> ServedIndex:
         """Raises whatever the opening does."""

@@ -472,6 +472,23 @@ class TestFollowing:
         follow()  # and all is done
         change.holds_what_was_told()
 
+    def test_what_an_index_may_have_lost_is_made_up_for_and_noted_once_it_serves(self) -> None:
+        change, states = Change(), list[IndexState]()
+        since = change.house.clock()
+        change.put("p1", 1)
+        change.house.work()
+        change.house.clock.advance(3_600)
+        change.catalog.record(replace(change.begin(), filled=True))
+        change.catalog.announce(2)
+        follow = change.follower()
+        unsure = replace(
+            change.served, unsure_since=since, accept_loss=lambda: states.append(change.generation().state)
+        )
+        follow.open = lambda _: unsure
+        follow()
+        assert states == [IndexState.SERVING]
+        assert change.vectors.count() == 1
+
     def test_one_that_cannot_be_opened_is_withdrawn_with_the_reason(self) -> None:
         change = Change()
         change.begin()
