@@ -583,7 +583,10 @@ class Indexes(Protocol):
         ...
 
     def announce(self, number: int) -> None:
-        """It is ready to serve. Nothing happens when it serves already. Raises `errors.Conflict` when it is gone."""
+        """It is ready to serve, and no other one is any more. Nothing happens when it serves already.
+
+        Raises `errors.Conflict` when it is gone.
+        """
         ...
 
     def withdraw(self, number: int, detail: str) -> None:

@@ -13,7 +13,7 @@ from backend.catalog.rebuilding import keep_others_out, make_due, make_due_since
 from backend.catalog.refusals import try_refused_again
 from backend.catalog.rows import in_parts, named
 from backend.catalog.tables import DUE, LEASED, LIVE, generations, products
-from backend.domain.generation import FIRST, Generation, IndexState, Told
+from backend.domain.generation import FIRST, LATER, Generation, IndexState, Told
 from backend.domain.product import ProductKey
 from backend.domain.work import Work
 from backend.errors import Conflict
@@ -92,15 +92,14 @@ class SqlIndexes:
                 return
             if state not in _CAN_SERVE:
                 raise Conflict(f"the index's generation {number} is gone")
+            _withdraw(connection, _g.number != number, LATER)
             ready = {"state": IndexState.READY.value, "detail": None}
             connection.execute(update(generations).where(_g.number == number).values(ready))
 
     def withdraw(self, number: int, detail: str) -> None:
         """See the port."""
-        before = case((_g.served_at.is_not(None), IndexState.KEPT.value), else_=IndexState.BUILDING.value)
-        ready = (_g.number == number) & (_g.state == IndexState.READY.value)
         with writing(self._engine) as connection:
-            connection.execute(update(generations).where(ready).values(state=before, detail=detail))
+            _withdraw(connection, _g.number == number, detail)
 
     def hold(self, seconds: float) -> None:
         """See the port."""
@@ -184,6 +183,12 @@ class SqlIndexes:
     def _change(self, number: int, values: dict[str, Any]) -> None:
         with writing(self._engine) as connection:
             connection.execute(update(generations).where(_g.number == number).values(values))
+
+
+def _withdraw(connection: Connection, which: ColumnElement[bool], detail: str) -> None:
+    before = case((_g.served_at.is_not(None), IndexState.KEPT.value), else_=IndexState.BUILDING.value)
+    ready = which & (_g.state == IndexState.READY.value)
+    connection.execute(update(generations).where(ready).values(state=before, detail=detail))
 
 
 def _retire(connection: Connection, number: int, now: datetime) -> None:

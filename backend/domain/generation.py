@@ -10,6 +10,9 @@ from backend.domain.product import ProductKey
 FIRST = 1
 """The generation an installation begins with, and the only one until its encoder is changed."""
 
+LATER = "another one was made ready after it"
+"""Why one that was ready does not serve: only one is at a time."""
+
 
 class IndexState(StrEnum):
     """`building`: being filled beside the one that serves. `ready`: to serve as soon as whoever serves has opened it.

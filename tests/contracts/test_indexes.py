@@ -224,6 +224,19 @@ class TestSwitch:
         store.indexes.drop(number)
         assert states(store)[number] is IndexState.DROPPED
 
+    def test_of_two_that_are_announced_the_later_one_is_to_serve(self, store: Store) -> None:
+        second = begun(store).number
+        third = store.indexes.begin(NEWEST, OLD).number
+        store.indexes.announce(second)
+        store.indexes.announce(third)
+        assert states(store) == {1: IndexState.SERVING, second: IndexState.BUILDING, third: IndexState.READY}
+        [_, withdrawn, ready] = store.indexes.generations()
+        assert (withdrawn.detail, ready.detail) == ("another one was made ready after it", None)
+        store.indexes.switch(third, store.clock())
+        store.indexes.announce(second)
+        store.indexes.announce(1)
+        assert states(store) == {1: IndexState.READY, second: IndexState.BUILDING, third: IndexState.SERVING}
+
     def test_one_that_cannot_serve_is_what_it_was_before(self, store: Store) -> None:
         number = begun(store).number
         store.indexes.announce(number)

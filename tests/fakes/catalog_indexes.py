@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from backend.domain.generation import FIRST, Generation, IndexState, Told
+from backend.domain.generation import FIRST, LATER, Generation, IndexState, Told
 from backend.domain.picture import Picture, PictureState
 from backend.domain.product import ProductKey
 from backend.domain.work import Work
@@ -63,6 +63,9 @@ class FakeIndexes:
                 return
             if known is None or known.state not in CAN_SERVE:
                 raise Conflict(f"the index's generation {number} is gone")
+            for other in list(self._generations):
+                if other != number:
+                    self.withdraw(other, LATER)
             self._generations[number] = replace(known, state=IndexState.READY, detail=None)
 
     def withdraw(self, number: int, detail: str) -> None:
