@@ -72,7 +72,7 @@ def reindex(settings: Settings, model: str, console: Console, wishes: Wishes) ->
         loading = time.monotonic() - begun
         tell_of_setting(settings, embedder.space.model, console)
         generation = resumed(settings, truth, embedder.space) or truth.indexes.begin(embedder.space, serving)
-        if taken_over(settings, truth, generation, console):
+        if _ready(generation) and taken_over(settings, truth, generation, console):
             return True
         console.print(
             f"building the index for {generation.model} ({generation.dimension} dimensions): generation "
@@ -97,7 +97,7 @@ def rollback(settings: Settings, console: Console) -> None:
         if not former or places_of(settings).stored_space(former[-1].number) is None:
             raise Misconfigured("no former index is kept: there is nothing to go back to")
         generation = former[-1]
-        if taken_over(settings, truth, generation, console):
+        if _ready(generation) and taken_over(settings, truth, generation, console):
             return
         tell_of_setting(settings, generation.model, console)
         console.print(f"going back to {generation.model}: generation {generation.number}")
@@ -106,6 +106,11 @@ def rollback(settings: Settings, console: Console) -> None:
         with _Work(settings, truth, served, console, time.monotonic() - begun) as work:
             del served
             work.switch(work.build(generation))
+
+
+def _ready(generation: Generation) -> bool:
+    """Whether an earlier command left it to a server; what that could not open before is tried again."""
+    return generation.state is IndexState.READY
 
 
 class _Work:

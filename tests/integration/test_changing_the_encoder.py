@@ -159,6 +159,21 @@ def test_the_command_holds_no_encoder_while_the_server_loads_it(
     assert alive == [False]
 
 
+def test_one_that_a_server_could_not_open_is_gone_on_with_by_the_same_command(
+    tmp_path: Path, models: tuple[str, str]
+) -> None:
+    first, second = models
+    settings = Settings(data_dir=tmp_path, stores=StoreSettings(broker_url=NO_BROKER))
+    build(settings.model_copy(update={"model": first})).services.close()
+    indexes, serving = open_catalog(settings).indexes, stored_space(settings)
+    assert serving is not None
+    number = indexes.begin(load_embedder(settings, second, None)[0].space, serving).number
+    indexes.announce(number)
+    indexes.withdraw(number, "the server ended while it opened it")
+    assert change.reindex(settings, second, Console(file=io.StringIO()), WISHES)
+    assert [it.state for it in indexes.generations()] == [IndexState.KEPT, IndexState.SERVING]
+
+
 def test_what_lies_under_the_number_of_a_new_index_is_not_taken_into_it(
     tmp_path: Path, models: tuple[str, str], qdrant: QdrantClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
