@@ -15,9 +15,10 @@ RELEVANT = 1_000
 """Products that are relevant at most: as deep as a search's pages go. A sort by price orders these and no others, for
 of everything that a filter admits the cheapest is hardly ever what was searched for."""
 
-WINDOW = 240
-"""The best products, ten pages of 24, that are compared with each other for near duplicates and for diversity: each
-costs the reading of its picture's vector. Whatever comes after them stays as it is found."""
+WINDOW = 232
+"""The best products that are compared with each other for near duplicates and for diversity: each costs the reading of
+its picture's vector. With a page of 24 as many as a search by words reads in its second depth (256): a third one
+takes far longer. Whatever comes after them stays as it is found."""
 
 DUPLICATE = 0.97
 """The cosine from which two pictures count as one, unless a search names another. Nine in ten photographs that were

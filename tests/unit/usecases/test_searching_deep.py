@@ -8,6 +8,7 @@ import pytest
 from backend.domain.filters import Filter
 from backend.domain.fusion import DEPTHS, Found, fused
 from backend.domain.query import Words
+from backend.domain.ranking import DUPLICATE
 from backend.ports import Point
 from backend.usecases.understand_words import understand_words
 from tests.house import House
@@ -91,7 +92,9 @@ def test_pages_of_a_brand_neither_repeat_nor_skip(branded: House) -> None:
     assert len(set(whole)) == 1000
 
 
-def test_the_first_page_is_made_of_the_first_depth(branded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_page_is_made_of_the_first_depth_and_without_near_duplicates_of_the_second(
+    branded: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limits: list[int] = []
     nearest = branded.vectors.nearest
 
@@ -102,6 +105,8 @@ def test_the_first_page_is_made_of_the_first_depth(branded: House, monkeypatch: 
     monkeypatch.setattr(branded.vectors, "nearest", counted)
     assert len(search(branded, "acme").matches) == 24
     assert max(limits) == DEPTHS[0]
+    search(branded, "acme", collapse=DUPLICATE)
+    assert max(limits) == DEPTHS[1]
 
 
 def test_a_word_that_says_little_keeps_nothing_that_looks_right_from_the_first_page() -> None:
