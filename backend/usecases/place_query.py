@@ -1,6 +1,6 @@
 """What is searched by -> one vector: pictures, words and products in their shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,15 @@ Lap = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PlaceQuery:
-    """The query's place in the space: the weighted sum of what was given, of unit length."""
+    """The query's place in the space: the weighted sum of what was given, of unit length.
+
+    `deleted`: ids of the deleted products that the index still holds; None when they are too many to be named.
+    """
 
     catalog: Catalog
     embed_query: EmbedQuery
     vectors: VectorStore
+    deleted: Collection[str] | None
 
     def __call__(self, query: Query, text: str | None, lap: Lap) -> Vector:
         """`text`: the query's words as they are to be read. Raises what `SearchProducts` does."""
@@ -51,9 +55,12 @@ class PlaceQuery:
         return self.embed_query.stored_picture(query.image_id, lap)
 
     def _product_vector(self, key: ProductKey) -> Vector:
-        """The mean of a product's pictures."""
-        live_product(self.catalog, key, field="product_id")
+        """The mean of a product's pictures. A product that the index shows and that is not deleted is there: the
+        catalog would take three statements to say so.
+        """
         vectors = list(self.vectors.vectors_of(key).values())
+        if not vectors or self.deleted is None or key.product_id in self.deleted:
+            live_product(self.catalog, key, field="product_id")
         if not vectors:
             raise ProductNotSearchable(field="product_id")
         return _unit(np.mean(vectors, axis=0), fallback=vectors[0])

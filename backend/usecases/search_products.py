@@ -65,8 +65,10 @@ class SearchProducts:
         watch = _Stopwatch()
         said = self._understood(query)
         watch.lap("search")
-        vector = PlaceQuery(self.catalog, self.embed_query, self.vectors)(query, said.text or None, watch.lap)
-        scope = self._scope(query)
+        deleted = self.catalog.deleted_but_indexed(query.merchant, _MAX_EXCLUDED)
+        place = PlaceQuery(self.catalog, self.embed_query, self.vectors, deleted if _all_of(deleted) else None)
+        vector = place(query, said.text or None, watch.lap)
+        scope = _scope(query, deleted)
         least = self._least(query)
         lists = _lists(query, FindProducts(self.vectors, scope, vector), said.terms, least)
         best = self._best(query, scope, (_admitted(found, said.terms, least) for found in lists))
@@ -90,12 +92,6 @@ class SearchProducts:
             return Understood(query.text or "", NO_TERMS, {})
         return understand_words(self.vectors, self.catalog, query.merchant, query.text)
 
-    def _scope(self, query: Query, most: int | None = None) -> Scope:
-        exclude = self.catalog.deleted_but_indexed(query.merchant, most or _MAX_EXCLUDED)
-        return Scope(
-            query.merchant, query.filter, exclude if query.product_id is None else [*exclude, query.product_id]
-        )
-
     def _least(self, query: Query) -> float:
         if query.min_score is None:
             return LEAST
@@ -105,7 +101,7 @@ class SearchProducts:
         """As many as the page, and what else was asked for, needs; none that is deleted, whatever the index holds."""
         best: list[Match] = []
         for found in lists:
-            best += found if len(scope.exclude) < _MAX_EXCLUDED else self._live(query.merchant, found)
+            best += found if _all_of(scope.exclude) else self._live(query.merchant, found)
             if len(best) >= _depth(query):
                 break
         return best[: _depth(query)]
@@ -131,9 +127,19 @@ class SearchProducts:
             return None
         if query.facets_over is FacetsOver.MATCHES:
             return facets_over_matches(best, query.facets, query.currency)
-        if len(scope.exclude) >= _MAX_EXCLUDED:
-            scope = self._scope(query, most=_ALL)
+        if not _all_of(scope.exclude):
+            scope = _scope(query, self.catalog.deleted_but_indexed(query.merchant, _ALL))
         return facets_over_filter(self.vectors, scope, query.facets, query.currency)
+
+
+def _all_of(deleted: Sequence[str]) -> bool:
+    """Whether these are all the deletes the index is still to follow."""
+    return len(deleted) < _MAX_EXCLUDED
+
+
+def _scope(query: Query, deleted: Sequence[str]) -> Scope:
+    exclude = deleted if query.product_id is None else [*deleted, query.product_id]
+    return Scope(query.merchant, query.filter, exclude)
 
 
 def _needs_all(query: Query) -> bool:

@@ -120,6 +120,23 @@ def test_a_product_not_yet_in_the_index_says_so() -> None:
         house.services.search_products(Query("shop", product_id="p-1"))
 
 
+@pytest.mark.parametrize("most", [2, 1_000])
+def test_a_deleted_product_is_no_example_before_the_index_has_followed(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """`most`: so many deletes are known by name; with 2 the catalog is asked."""
+    monkeypatch.setattr(search_products, "_MAX_EXCLUDED", most)
+    house = House()
+    for number in range(4):
+        house.services.upload_product(product(f"p{number}"), [Upload("a.png", lambda: plain("red"))])
+    house.work()
+    for number in range(3):
+        house.services.delete_product(product(f"p{number}").key)
+    with pytest.raises(ProductNotFound):
+        ids(house, product_id="p0")
+    assert ids(house, product_id="p3") == []
+
+
 def test_opposite_parts_that_cancel_out_still_give_an_answer(house: House) -> None:
     vector = house.embedder.embed_texts(["red"])[0]
     embed = house.embedder.embed_texts
