@@ -87,7 +87,9 @@ class SqlIndexes:
     def announce(self, number: int) -> None:
         """See the port."""
         with writing(self._engine) as connection:
-            state = connection.scalar(select(_g.state).where(_g.number == number).with_for_update())
+            # All rows, as `switch` locks them: in another order the two could wait for each other.
+            locked = connection.execute(select(_g.number, _g.state).order_by(_g.number).with_for_update())
+            state = {row.number: row.state for row in locked}.get(number)
             if state == IndexState.SERVING.value:
                 return
             if state not in _CAN_SERVE:
@@ -129,7 +131,8 @@ class SqlIndexes:
         """
         with writing(self._engine) as connection:
             keep_others_out(connection)
-            rows = connection.execute(select(generations).with_for_update()).mappings().all()
+            locked = select(generations).order_by(_g.number).with_for_update()
+            rows = connection.execute(locked).mappings().all()
             wanted = next((row for row in rows if row["number"] == number and row["state"] in _CAN_SERVE), None)
             if wanted is None:
                 raise Conflict(f"the index's generation {number} is not ready to serve")
