@@ -232,7 +232,8 @@ class VectorSearch(Protocol):
         """The `limit` best products, best first, ties by product id. `exact`: by whole vectors, whatever that takes.
 
         One match per product, its best picture deciding. A deeper call (greater `limit`) begins with the same matches,
-        so pages cut from it neither repeat nor skip a product.
+        so pages cut from it neither repeat nor skip a product. Of more equal scores than an engine compares at once
+        (hundreds) some come, the same for every `limit`.
         """
         ...
 

