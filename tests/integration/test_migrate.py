@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import migrating
+from backend import keeping
 from backend.domain.importing import ImportOptions
 from backend.domain.work import Work
 from backend.errors import BlobsUnavailable, Misconfigured
@@ -216,4 +216,4 @@ def test_an_installation_on_servers_and_an_empty_one_have_nothing_to_move(here: 
 
 def test_the_marker_of_a_move_names_no_password() -> None:
     stores = StoreSettings(catalog_url="postgresql://me:secret@db/shelf", qdrant_url="http://q", blobs_url="s3://b/x")
-    assert "secret" not in str(migrating._addresses(Settings(stores=stores)))
+    assert "secret" not in str(keeping.addresses(Settings(stores=stores)))
