@@ -14,6 +14,7 @@ from backend.catalog.tables import UtcTime, metadata
 from backend.domain.importing import ImportOptions
 from backend.domain.job import JobKind
 from backend.domain.work import Remembered
+from backend.ports import Space
 from tests.contracts.catalog_backends import sql_store
 from tests.factories import change, content_hash, deletion, key, product, receipt
 
@@ -67,6 +68,8 @@ def test_every_time_is_stored_as_a_number(tmp_path: Path) -> None:
     store.memory.remember([Remembered("https://shop.example/a", content_hash("a"), None, None, store.clock())])
     [cancelled] = store.upload(change("d"))
     store.jobs.cancel("shop", cancelled.job_id)
+    store.indexes.record(store.indexes.begin(Space("next", 8, "b"), Space("first", 8, "a")))
+    store.indexes.hold(60)
     kinds: dict[str, set[str]] = {}
     for mark in (False, True):
         if mark:
@@ -77,7 +80,7 @@ def test_every_time_is_stored_as_a_number(tmp_path: Path) -> None:
                     if isinstance(column.type, UtcTime):
                         found = connection.exec_driver_sql(f"SELECT DISTINCT typeof({column.name}) FROM {table.name}")
                         kinds.setdefault(f"{table.name}.{column.name}", set()).update(found.scalars())
-    assert len(kinds) == 16
+    assert len(kinds) == 21
     assert set.union(*kinds.values()) == {"integer", "null"}
     assert all("integer" in kind for kind in kinds.values())
     engine.dispose()
