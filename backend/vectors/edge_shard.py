@@ -10,6 +10,7 @@ from typing import Any
 import qdrant_edge
 
 from backend import errors
+from backend.vectors.edge_copy import read_through
 from backend.vectors.graph_walk import LINKED_FIELDS, WALK_WIDTH, Way
 from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
@@ -20,10 +21,11 @@ INDEXED_KB = 10_000
 """A segment whose vectors take less is not optimized: 5,000 points of 512 dimensions, as the engine has it."""
 GRAPH_LINKS = 16
 GRAPH_BUILD_WIDTH = 100
-INDEX_MEMORY = qdrant_edge.Memory.Cold
-"""Payload indexes of finished segments are read where they lie, in the system's cache. The engine's default copies them
-into memory when a shard is loaded, which stops the process: 0.6 s at 100,000 points instead of 0.16, and no search was
-faster for it."""
+INDEX_MEMORY = VECTOR_MEMORY = qdrant_edge.Memory.Cold
+CODE_MEMORY = qdrant_edge.Memory.Cached
+"""What finished segments hold is read where it lies, in the system's cache (`Cached` is mapped at once besides).
+By the engine's defaults codes and payload indexes are copied into memory of the process's own when a shard is loaded,
+and vectors are mapped page by page, for all of which the process stands still. No search was faster for it."""
 FLOAT_BYTES = 4
 CLOSING_SECONDS = 10.0
 
@@ -59,6 +61,7 @@ def load_shard(folder: Path) -> qdrant_edge.EdgeShard:
 
     Raises `DataDirectoryInUse` when a process holds it (this one included), `IndexUnavailable` when it is damaged.
     """
+    read_through(folder)
     try:
         shard: qdrant_edge.EdgeShard = asked(qdrant_edge.EdgeShard.load, str(folder))
     except errors.IndexUnavailable as err:
@@ -153,9 +156,15 @@ def number_indexes(shard: qdrant_edge.EdgeShard) -> set[str]:
 
 def _config(dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig) -> qdrant_edge.EdgeConfig:
     return qdrant_edge.EdgeConfig(
-        vectors={VECTOR_NAME: qdrant_edge.EdgeVectorParams(size=dimension, distance=qdrant_edge.Distance.Cosine)},
+        vectors={
+            VECTOR_NAME: qdrant_edge.EdgeVectorParams(
+                size=dimension, distance=qdrant_edge.Distance.Cosine, memory=VECTOR_MEMORY
+            )
+        },
         hnsw_config=graph,
-        quantization_config=qdrant_edge.TurboQuantQuantizationConfig(bits=qdrant_edge.TurboQuantBitSize.Bits4),
+        quantization_config=qdrant_edge.TurboQuantQuantizationConfig(
+            bits=qdrant_edge.TurboQuantBitSize.Bits4, memory=CODE_MEMORY
+        ),
         optimizers=qdrant_edge.EdgeOptimizersConfig(indexing_threshold=indexed_kb),
     )
 
