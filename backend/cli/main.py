@@ -121,7 +121,9 @@ def status(url: Url = None, merchant: Merchant = "default") -> None:
     table = Table("part", "state", title=f"{address} (version {found['version']}, {found['mode']})")
     table.add_row("merchant", found["merchant"])
     table.add_row("products", ", ".join(f"{count} {state}" for state, count in found["products"].items()))
-    table.add_row("index", f"{found['index']['points']} pictures")
+    recall = found["index"]["recall"]
+    checked = f"; of what exact searches find, {recall['recall']:.1%} are found" if recall else ""
+    table.add_row("index", f"{found['index']['points']} pictures{checked}")
     queue = found["queue"]
     table.add_row(
         "queue",

@@ -42,6 +42,15 @@ def test_recall_is_shown_filter_by_filter(url: str) -> None:
     assert "1.000" in done.output
 
 
+def test_the_status_shows_what_the_last_check_found(url: str) -> None:
+    runner = CliRunner(env={"COLUMNS": "120"})
+    before = runner.invoke(app, ["status", "--url", url, "--merchant", "shop"])
+    check("--url", url, "--merchant", "shop")
+    after = runner.invoke(app, ["status", "--url", url, "--merchant", "shop"])
+    assert "are found" not in before.output
+    assert "100.0% are found" in after.output
+
+
 def test_an_index_that_misses_too_much_is_an_exit_status_for_scripts(house: House, url: str) -> None:
     forgetful = Forgetful(house.embedder.space, lambda: 0.0)
     forgetful.upsert(house.vectors.sample(100))
