@@ -21,7 +21,7 @@ import qdrant_edge
 from qdrant_edge import Distance, EdgeConfig, EdgeVectorParams, Memory, VectorStorageDatatype
 
 from backend.vectors.edge_shard import load_shard, parameters
-from backend.vectors.graph_walk import Way
+from backend.vectors.graph_walk import WALK_WIDTH, Way
 from backend.vectors.payload import VECTOR_NAME, storable_points
 from benchmarks.search import apart
 from benchmarks.search_data import made, opened, photographs
@@ -123,7 +123,7 @@ def search(data: Path, folder: Path, queries: np.ndarray[Any, np.dtype[np.float3
             query=qdrant_edge.Query.Nearest(array, using=VECTOR_NAME),
             limit=NEAREST,
             with_payload=["image", "title", "price"],
-            params=parameters(Way.WALK, NEAREST, OVERSAMPLING * NEAREST),
+            params=parameters(Way.WALK, NEAREST, OVERSAMPLING * NEAREST, WALK_WIDTH),
         )
         answers.append([int(str((point.payload or {})["image"]), 16) for point in shard.query(request)])
     cpu = (time.process_time() - begun) * 1e3 / len(queries)

@@ -9,8 +9,8 @@ class GrowthLimits:
 
     `graph_points`: from this size on with an HNSW graph; 0: never. Below it brute force over the codes is as fast
     under every filter, and exact; it costs no build and no memory for links.
-    `scan_points`: of a shard with a graph, what a filter keeps up to here is compared whole, by codes: exact, and no
-    slower than a walk among three times as many. The engine counts, part by part of the shard, and does so by itself.
+    `scan_points`: of a shard with a graph, what a filter keeps up to here is compared whole, by codes: exact, and in
+    the time of a walk. The engine counts, part by part of the shard, and does so by itself.
     `changed_share`, `changed_points`: built anew when so large a share of the points, or so many, were written since:
     what was written lies outside the graph (new facts move a point out of it, too), where it costs brute force.
     `fewest_changed`: below this the engine leaves them as they are, at 512 dimensions.

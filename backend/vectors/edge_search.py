@@ -11,13 +11,12 @@ from backend.domain.picture import Vector
 from backend.domain.query import Counted, Match, WordMatch
 from backend.domain.words import WordField
 from backend.ports import Point
-from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, best_products, in_order, matches_of, most_frequent
+from backend.vectors.deepening import in_order, matches_of, most_frequent
 from backend.vectors.edge_filters import EdgeDialect
-from backend.vectors.edge_shard import parameters
+from backend.vectors.edge_nearest import EdgeNearest
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
-from backend.vectors.graph_walk import Way, way_of
 from backend.vectors.open_shard import OpenShard
-from backend.vectors.payload import VECTOR_NAME, facts_of, query_vector
+from backend.vectors.payload import VECTOR_NAME, facts_of
 from backend.vectors.versions import BURIED_AT
 
 SCANNED_POINTS = 256
@@ -49,24 +48,7 @@ class EdgeSearch:
         exact: bool = False,
     ) -> list[Match]:
         """The `limit` best products of a merchant that satisfy the filter. See the port."""
-        array: Any = query_vector(vector, self._shard.space.dimension)  # the stub names lists; arrays are read as well
-        query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
-        condition = in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect())
-
-        way = Way.WHOLE if exact else self._way(condition)
-
-        def fetch(number: int, candidates: int) -> list[Hit]:
-            request = qdrant_edge.QueryRequest(
-                query=query,
-                limit=number,
-                filter=condition,
-                with_payload=["product_id"],
-                params=parameters(way, number, candidates),
-            )
-            found = self._shard.ask("query", request)
-            return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in found]
-
-        hits = best_products(fetch, limit, GRAPH_TIERS if self._shard.graph else TIERS)
+        hits = EdgeNearest(self._shard, merchant, wanted, exclude).products(vector, limit, exact=exact)
         records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
         return matches_of(hits, {str(record.id): record.payload for record in records})
 
@@ -152,13 +134,6 @@ class EdgeSearch:
                     yield Point(str(record.id), vector_of(record), dict(record.payload))
             if after is None:
                 return
-
-    def _way(self, condition: qdrant_edge.Filter) -> Way:
-        if not self._shard.graph:
-            return Way.WALK  # of which there is none: all is compared, by codes
-        kept = self._shard.ask("count", qdrant_edge.CountRequest(filter=condition, exact=False))  # 0.03 ms
-        scan_points = self._shard.limits.growth.scan_points
-        return way_of(kept=kept, points=self._shard.size(), scan_points=scan_points)
 
     def _count(self, wanted: Filter) -> int:
         request = qdrant_edge.CountRequest(filter=in_dialect(wanted, EdgeDialect()), exact=True)

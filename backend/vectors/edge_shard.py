@@ -11,7 +11,7 @@ import qdrant_edge
 
 from backend import errors
 from backend.vectors.edge_copy import read_through
-from backend.vectors.graph_walk import LINKED_FIELDS, WALK_WIDTH, Way
+from backend.vectors.graph_walk import LINKED_FIELDS, Way
 from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
 
@@ -91,16 +91,16 @@ def close_shard(shard: qdrant_edge.EdgeShard) -> None:
             return
 
 
-def parameters(way: Way, number: int, candidates: int) -> qdrant_edge.SearchParams:
+def parameters(way: Way, number: int, candidates: int, width: int) -> qdrant_edge.SearchParams:
     """Search parameters: the best of `candidates` by 4-bit codes, then the best `number` of these by whole vectors.
 
     Rescoring has to be asked for: without it nothing is rescored, and scores are off by up to 0.015. A graph is walked
-    at least `WALK_WIDTH` wide: what a walk misses, no code brings back.
+    at least `width` wide: what a walk misses, no code brings back.
     """
     if way is Way.WHOLE:
         return qdrant_edge.SearchParams(exact=True, quantization=qdrant_edge.QuantizationSearchParams(ignore=True))
     return qdrant_edge.SearchParams(
-        hnsw_ef=max(WALK_WIDTH, candidates),
+        hnsw_ef=max(width, candidates),
         quantization=qdrant_edge.QuantizationSearchParams(rescore=True, oversampling=candidates / number),
         acorn=qdrant_edge.AcornSearchParams(enable=True) if way is Way.FAR_WALK else None,
     )

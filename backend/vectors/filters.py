@@ -60,6 +60,12 @@ def of_merchant(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> F
     )
 
 
+def of_anyone(wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
+    """`wanted` without some products, whoever's: for what is known to be one merchant's, and looked at again."""
+    named = of_merchant("", wanted, exclude)
+    return replace(named, must=wanted.must)
+
+
 def leading(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
     """`of_merchant`, of each product the one point that is counted for it."""
     narrowed = of_merchant(merchant, wanted, exclude)

@@ -7,18 +7,27 @@ whose categories are slices of the space, which is harder (docs/adr/0008-a-graph
 
 from enum import Enum, auto
 
-WALK_WIDTH = 1_024
-"""Questions in words lie far from all pictures: walks 512 wide find 0.98 of what there is, in stock 0.976, and some
-nothing; 1,024 wide 0.999 and 0.995."""
+from backend.domain.filters import AnyOf, Between, Filter
+
+WALK_WIDTH, WIDE_WALK_WIDTH = 512, 1_024
+FINE = 6
+"""A walk 512 wide finds 0.998 and more, for questions in words too, which lie far from all pictures, where parts of the
+prices linked with one another (as large as what is compared whole) are a sixth of the index or less. Where they are a
+third it finds 0.98, and one 1,024 wide 0.995."""
 DENSE = 0.4
 """A filter that keeps so large a share leaves enough neighbours on the way: 0.99 and more, of what lies together too.
 At a third it is 0.75 to 0.97 of the drawn ones; at a fifth, 0.90 of the photographs."""
+UNRELATED_FIELDS = frozenset({"in_stock", "price", "currency"})
+"""What has nothing to do with looks, so that what is kept lies everywhere."""
+DENSE_ANYWHERE = 0.2
+"""Such a filter leaves enough at less: in stock and half of the prices, a quarter, 0.998. At a tenth, 0.97."""
 WHOLE_POINTS = 100_000
 """Up to here all that a filter keeps is compared, by whole vectors: 0.2 ms for each thousand. Beyond, walks that look
 two links ahead (ACORN, arXiv:2403.04871) find as much and take no longer."""
-LINKED_FIELDS = frozenset({"merchant", "in_stock"})
-"""Values that keep a large share alone: points that share one are linked with one another besides. More fields would
-take twice the time to build, and what they keep is compared whole."""
+LINKED_FIELDS = frozenset({"merchant", "in_stock", "price"})
+"""Points that share one of these values, or a part of the prices, are linked with one another besides. Prices and stock
+know nothing of looks, so that such links lead from any place to any other. Without those of prices some questions in
+words find nothing at all: their answers lie in crowds of like pictures that are linked among themselves only."""
 
 
 class Way(Enum):
@@ -29,11 +38,24 @@ class Way(Enum):
     WHOLE = auto()
 
 
-def way_of(*, kept: int, points: int, scan_points: int) -> Way:
-    """The way of a search. `kept`: how many of the points its filter keeps, about.
+def way_of(*, kept: int, points: int, scan_points: int, anywhere: bool) -> Way:
+    """The way of a search. `kept`: how many of the points its filter keeps, about; `anywhere`: wherever they lie.
 
     What keeps at most `scan_points` is no walk either: the engine compares it whole by itself, by codes.
     """
-    if kept <= scan_points or kept >= DENSE * points:
+    if kept <= scan_points or kept >= points * (DENSE_ANYWHERE if anywhere else DENSE):
         return Way.WALK
     return Way.WHOLE if kept <= WHOLE_POINTS else Way.FAR_WALK
+
+
+def walk_width(*, points: int, scan_points: int) -> int:
+    """How wide the graph is walked at least."""
+    return WALK_WIDTH if scan_points * FINE <= points else WIDE_WALK_WIDTH
+
+
+def lies_anywhere(wanted: Filter) -> bool:
+    """Whether what a filter keeps has nothing to do with how it looks."""
+    return not wanted.any_of and all(
+        isinstance(item, AnyOf | Between) and item.field in UNRELATED_FIELDS
+        for item in (*wanted.must, *wanted.must_not)
+    )

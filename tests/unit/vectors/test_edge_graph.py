@@ -29,6 +29,7 @@ WANTED = {
     "category and stock": Filter(must=(Within(("clothing/coat",)), AnyOf("in_stock", (1,)))),
     "two categories": Filter(must=(Within(("shoes", "clothing/coat")),)),
     "price": Filter(must=(Between("price", gte=10, lt=20),)),
+    "prices and stock": Filter(must=(Between("price", gte=20, lt=70), AnyOf("in_stock", (1,)))),
     "none of a category": Filter(must_not=(Within(("shoes",)),)),
     "few": Filter(must=(AnyOf("brand", ("B7",)),)),
 }
