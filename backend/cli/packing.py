@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 PART_BYTES = 256_000_000  # pictures per ZIP: bounds the disk used for the moment and what a broken connection costs
+FIRST_PART_BYTES = 4_000_000  # there in a moment, so that the server works while the rest is packed and sent
+PART_GROWTH = 4  # each part is worked on for longer than the next takes to be packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Part:
 
 
 def parts(catalog: Path, pictures: Collection[str] = PICTURES) -> Iterator[Part]:
-    """The catalog as ZIPs of bounded size, in a folder that goes with the last of them. `pictures`: the columns.
+    """The catalog as ZIPs of bounded size, small ones first, in a folder that goes with the last. `pictures`: columns.
 
     Raises `MissingColumn` or `InvalidCsv`.
     """
@@ -40,6 +42,7 @@ def parts(catalog: Path, pictures: Collection[str] = PICTURES) -> Iterator[Part]
         refused: list[dict[str, Any]] = []
         rows = _rows(reader, refused)
         row = next(rows, None)
+        size = FIRST_PART_BYTES
         for number in itertools.count():
             archive, sent = Path(folder) / f"part-{number}.zip", []
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:  # pictures are compressed already
@@ -47,12 +50,13 @@ def parts(catalog: Path, pictures: Collection[str] = PICTURES) -> Iterator[Part]
                 writer = csv.writer(manifest)
                 writer.writerow(header)
                 packed = _Packed(target, catalog.parent, pictures)
-                while row is not None and packed.bytes < PART_BYTES:
+                while row is not None and packed.bytes < min(size, PART_BYTES):
                     sent.append(row[0])
                     writer.writerow(packed.row(header, row[1]))
                     row = next(rows, None)
                 target.writestr("products.csv", manifest.getvalue().encode("utf-8", "surrogateescape"))
             yield Part(archive, sent, refused)
+            size *= PART_GROWTH
             if row is None:
                 return
 

@@ -61,6 +61,15 @@ def test_a_large_catalog_is_sent_in_parts_that_keep_their_row_numbers(
     assert [(part.rows, len(rows_of(part.archive)) - 1) for part in packing.parts(catalog)] == [([1, 2], 2), ([3], 1)]
 
 
+def test_the_first_part_is_small_so_that_the_server_begins_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "FIRST_PART_BYTES", 1)
+    monkeypatch.setattr(packing, "PART_GROWTH", 1_500)
+    catalog = write(folder, "product_id,image\nA,a.jpg\nB,b.jpg\nC,c.jpg\n")
+    assert [part.rows for part in packing.parts(catalog)] == [[1], [2, 3]]
+
+
 def test_pictures_above_the_catalogs_folder_are_packed_under_safe_names(folder: Path) -> None:
     inner = folder / "inner"
     inner.mkdir()
