@@ -31,6 +31,8 @@ ROOM = 2.2
 LOOKS_SECONDS = 0.2
 """How often the process is looked at: so long may a close, or a journal beyond its bound, have to wait."""
 IDLE_SHARE = 0.25
+BUILD_SECONDS_PER_POINT = 0.001
+"""What a graph takes, about: 340 s for 300,000 points on two slow cores, 110 s on two fast ones."""
 
 _one_at_a_time = threading.Lock()
 """Of all indexes of this process: two builds would take each other's processor and disk."""
@@ -54,6 +56,14 @@ def build_wanted(points: int, changed: int, idle_seconds: float, limits: EdgeLim
     return changed >= max(enough, growth.fewest_changed)
 
 
+def can_catch_up(points: int, written: int, seconds: float, limits: EdgeLimits) -> bool:
+    """Whether a build would have to catch up with less than its journal holds, if as much is written as in the last
+    `seconds`. A large import is waited for: a build beside it would be given up, and take its processor until then.
+    """
+    expected = written / max(seconds, 1.0) * points * BUILD_SECONDS_PER_POINT
+    return expected <= limits.growth.journal_points
+
+
 def remove_leftovers(folder: Path, shard: str) -> None:
     """Remove what builds that were ended left beside the shard in use. Only who holds that one may."""
     for entry in folder.glob(f"{SHARD}*"):
@@ -74,6 +84,7 @@ class Growth:
         self._process = os.getpid()
         self._closing = threading.Event()
         self._not_before = 0.0
+        self._looked_at, self._written = time.monotonic(), shard.written
         self._number_fields: set[str] = set()
         self._thread = threading.Thread(target=self._look_now_and_then, name="edge-growth", daemon=True)
 
@@ -100,7 +111,7 @@ class Growth:
         try:
             points = shard.size()
             wanted = build_wanted(points, shard.changed, shard.idle_seconds, limits, graph=shard.graph)
-            wanted = wanted or bool(self._number_fields)
+            wanted = (wanted or bool(self._number_fields)) and self._can_catch_up(points)
             if not wanted or time.monotonic() < self._not_before or not _one_at_a_time.acquire(blocking=False):
                 return False
             try:
@@ -112,6 +123,13 @@ class Growth:
                 self._not_before = time.monotonic() + limits.growth.retry_seconds
                 log.warning("The embedded index was not built anew, and serves as it is: %s.", err)
             return False
+
+    def _can_catch_up(self, points: int) -> bool:
+        """As much being written as since the last look."""
+        now, written = time.monotonic(), self._shard.written
+        seconds, more = now - self._looked_at, written - self._written
+        self._looked_at, self._written = now, written
+        return can_catch_up(points, more, seconds, self._limits)
 
     def _look_now_and_then(self) -> None:
         while not self._closing.wait(self._limits.growth.look_seconds):

@@ -22,7 +22,7 @@ from backend.errors import IndexUnavailable
 from backend.ports import Point, Tombstone
 from backend.vectors import open_shard
 from backend.vectors.edge_build import Plan
-from backend.vectors.edge_growth import build_wanted
+from backend.vectors.edge_growth import build_wanted, can_catch_up
 from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
 from backend.vectors.edge_shard import load_shard
 from backend.vectors.edge_store import EdgeStore
@@ -70,6 +70,14 @@ def test_no_graph_is_built_where_none_is_wanted() -> None:
     never = EdgeLimits(growth=GrowthLimits(graph_points=0))
     assert not build_wanted(10**7, 0, 0, never, graph=False)
     assert build_wanted(10**7, 10**7, 0, never, graph=False)
+
+
+def test_a_build_waits_while_so_much_is_written_that_it_would_be_given_up() -> None:
+    assert can_catch_up(100_000, 30 * 250, 30.0, LARGE)
+    assert not can_catch_up(100_000, 30 * 350, 30.0, LARGE)
+    assert not can_catch_up(300_000, 30 * 120, 30.0, LARGE)
+    assert can_catch_up(300_000, 0, 30.0, LARGE)
+    assert can_catch_up(100_000, 250, 0.0, LARGE)  # no rate can be told of a moment
 
 
 # --- that nothing is lost ---------------------------------------------------------------------------------------------
