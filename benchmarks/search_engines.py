@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -107,9 +109,14 @@ class Edge:
         self._store.close()
 
 
-def points_of(catalog: Catalog, number: int, bounds: NDArray[np.int64]) -> list[Point]:
+def points_of(
+    catalog: Catalog, number: int, bounds: NDArray[np.int64], *, version: int = 1, price: float | None = None
+) -> list[Point]:
+    """A product's points; at another price than the catalog's where one is given."""
     product = catalog.product(number)
-    facts = product_payload(product, version=1)
+    if price is not None:
+        product = replace(product, price=Decimal(price))
+    facts = product_payload(product, version=version)
     points = []
     for picture in range(bounds[number], bounds[number + 1]):
         image = f"{picture:064x}"  # a content hash in all but name
