@@ -229,11 +229,12 @@ class VectorSearch(Protocol):
         exclude: Sequence[str] = (),
         exact: bool = False,
     ) -> list[Match]:
-        """The `limit` best products, best first, ties by product id. `exact`: by whole vectors, whatever that takes.
+        """The `limit` best products, best first; `exact`: by whole vectors, whatever that takes.
 
-        One match per product, its best picture deciding. A deeper call (greater `limit`) begins with the same matches,
-        so pages cut from it neither repeat nor skip a product. Of more equal scores than an engine compares at once
-        (hundreds) some come, the same for every `limit`.
+        One match per product, its best picture deciding. Ties go by the ids of points: an order without meaning, which
+        stays. A deeper call (greater `limit`) begins with the same matches, so pages cut from it neither repeat nor
+        skip a product. Of more equal scores than an engine compares at once (hundreds) some come, the same for every
+        `limit`.
         """
         ...
 

@@ -1,5 +1,6 @@
 """What an index keeps beside a picture's vector: the product's facts, in the types every engine can filter by."""
 
+import hashlib
 import uuid
 from datetime import datetime
 from typing import TypeAlias
@@ -11,12 +12,28 @@ Payload: TypeAlias = dict[str, object]
 """JSON values only. Booleans are 0 and 1: the embedded engine turns a boolean filter into an integer one that would
 match nothing else (measured). `price` is a float here and only here; the catalog keeps the exact decimal."""
 
-_POINTS = uuid.UUID("6a9d9f0e-3a55-4d8e-9a41-6f1d6f0f9b0e")  # our own namespace: it must never change
+_PRODUCT_BYTES, _PRODUCT_LETTERS = 10, 23
+"""Of a point's id, and of that as text: 8-4-4-4 hexadecimal digits, the dashes between them included."""
 
 
 def point_id(key: ProductKey, content_hash: str) -> str:
-    """The point of one picture of one product: the same upload always meets the same point (RFC 9562, version 5)."""
-    return str(uuid.uuid5(_POINTS, f"{key.merchant}\x1f{key.product_id}\x1f{content_hash}"))
+    """The point of one picture of one product: the same upload always meets the same point (RFC 9562, version 8).
+
+    The first ten bytes are the product's, see `product_part`, the last six the beginning of the content hash. Of the
+    ten, 74 bits are a hash: among 100 million products two share it with a probability of 3e-7.
+    """
+    name = f"{key.merchant}\x1f{key.product_id}".encode("utf-8", "surrogatepass")
+    digest = bytearray(hashlib.blake2b(name, digest_size=_PRODUCT_BYTES).digest())
+    digest[6] = 0x80 | digest[6] & 0x0F  # version 8: a layout of our own
+    digest[8] = 0x80 | digest[8] & 0x3F  # the variant of RFC 9562
+    return str(uuid.UUID(bytes=bytes(digest) + bytes.fromhex(content_hash[: 2 * (16 - _PRODUCT_BYTES)])))
+
+
+def product_part(point: str) -> str:
+    """What the ids of all points of a product begin with: of thousands of points found, no payload has to be read to
+    tell which are of one product.
+    """
+    return point[:_PRODUCT_LETTERS]
 
 
 NOT_LEADING: Payload = {"lead": 0, WordField.WORDS.value: None, WordField.SPELLING.value: None}

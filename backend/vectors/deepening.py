@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count as counting
 from typing import NamedTuple
 
-from backend.domain.payload import Payload
+from backend.domain.payload import Payload, product_part
 from backend.domain.query import Counted, Match, WordMatch
 from backend.vectors.payload import facts_of
 
@@ -35,9 +35,8 @@ POINTS_PER_PRODUCT = 4
 class Hit(NamedTuple):
     """A point found, without its payload: of hundreds of points a few dozen become matches, and payloads take time."""
 
-    product_id: str
-    score: float
     point_id: str
+    score: float
 
 
 Fetch = Callable[[int, int], Sequence[Hit]]
@@ -45,7 +44,7 @@ Fetch = Callable[[int, int], Sequence[Hit]]
 
 
 def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> list[Hit]:
-    """The best hit of each of the `limit` best products: by score, ties by product id.
+    """The best hit of each of the `limit` best products: by score, ties by the id of the point.
 
     Where more points tie than a depth has candidates (one placeholder for thousands of products), some of them come, in
     their order and the same for every limit: to have the first of them all, every one would have to be read.
@@ -59,7 +58,7 @@ def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> lis
         number = max(number, _power_of_two(POINTS_PER_PRODUCT * min(limit, tier)))
         ranked, number, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT, number)
         for hit in ranked:
-            found.setdefault(hit.product_id, hit)
+            found.setdefault(product_part(hit.point_id), hit)
         if complete or len(found) >= limit:
             break
     return list(found.values())[:limit]
@@ -68,7 +67,7 @@ def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> lis
 def matches_of(hits: Sequence[Hit], payloads: Mapping[str, Payload | None]) -> list[Match]:
     """The hits with their payloads, by point id. A point removed or buried since it was found is left out."""
     return [
-        Match(hit.product_id, hit.score, str(payload["image"]), facts_of(payload))
+        Match(str(payload["product_id"]), hit.score, str(payload["image"]), facts_of(payload))
         for hit in hits
         if (payload := payloads.get(hit.point_id)) and "image" in payload  # a tombstone shows no picture
     ]
@@ -114,8 +113,8 @@ def _best_within(fetch: Fetch, wanted: int, candidates: int, number: int) -> tup
 
 def _ranked(hits: Sequence[Hit]) -> list[Hit]:
     best: dict[str, Hit] = {}
-    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.product_id, hit.point_id)):
-        best.setdefault(hit.product_id, hit)
+    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.point_id)):
+        best.setdefault(product_part(hit.point_id), hit)
     return list(best.values())
 
 

@@ -1,13 +1,15 @@
 """One search of an embedded index for the products nearest to a vector, at every depth it comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import qdrant_edge
 
 from backend.domain.filters import Filter
+from backend.domain.payload import Payload
 from backend.domain.picture import Vector
-from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, best_products
+from backend.domain.query import Match
+from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, best_products, matches_of
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_shard import parameters
 from backend.vectors.filters import in_dialect, of_anyone, of_merchant
@@ -17,7 +19,7 @@ from backend.vectors.payload import VECTOR_NAME, query_vector
 
 
 class EdgeNearest:
-    """Begun with what is searched for; `products` finds them.
+    """Begun with what is searched for; `matches` finds it.
 
     Where all points are one merchant's, as in most embedded installations, the filter does not name the merchant: the
     engine checks every condition for every point it looks at, and this one took a third of the time of a search (half
@@ -36,32 +38,33 @@ class EdgeNearest:
         # A merchant's pictures may be like each other and like nobody else's.
         self._anywhere = theirs >= DENSE * self._points and lies_anywhere(wanted)
 
-    def products(self, vector: Vector, limit: int, *, exact: bool) -> list[Hit]:
-        """The best point of each of the `limit` best products. `exact`: by whole vectors, whatever that takes."""
+    def matches(self, vector: Vector, limit: int, *, exact: bool) -> list[Match]:
+        """The `limit` best products, each by its best point. `exact`: by whole vectors, whatever that takes."""
+        hits, payloads = self._found(vector, limit, exact=exact)
+        if any(payload.get("merchant") != self._merchant for payload in payloads.values() if payload):
+            self._condition = self._strict
+            hits, payloads = self._found(vector, limit, exact=exact)
+        return matches_of(hits, payloads)
+
+    def _found(self, vector: Vector, limit: int, *, exact: bool) -> tuple[list[Hit], Mapping[str, Payload | None]]:
+        """Under the condition as it is now; with the payloads by point id."""
         array: Any = query_vector(vector, self._shard.space.dimension)  # the stub names lists; arrays are read as well
         query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
         way = Way.WHOLE if exact else self._way()
         width = walk_width(points=self._points, scan_points=self._shard.limits.growth.scan_points)
 
-        def found(number: int, candidates: int) -> list[Any]:
+        def fetch(number: int, candidates: int) -> list[Hit]:
             request = qdrant_edge.QueryRequest(
                 query=query,
                 limit=number,
                 filter=self._condition,
-                with_payload=["product_id", "merchant"],
                 params=parameters(way, number, candidates, width),
             )
-            points: list[Any] = self._shard.ask("query", request)
-            return points
+            return [Hit(str(point.id), point.score) for point in self._shard.ask("query", request)]
 
-        def fetch(number: int, candidates: int) -> list[Hit]:
-            points = found(number, candidates)
-            if any(point.payload.get("merchant") != self._merchant for point in points):
-                self._condition = self._strict
-                points = found(number, candidates)
-            return [Hit(point.payload["product_id"], point.score, str(point.id)) for point in points]
-
-        return best_products(fetch, limit, GRAPH_TIERS if self._shard.graph else TIERS)
+        hits = best_products(fetch, limit, GRAPH_TIERS if self._shard.graph else TIERS)
+        records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False) if hits else []
+        return hits, {str(record.id): record.payload for record in records}
 
     def _way(self) -> Way:
         if not self._shard.graph:

@@ -11,7 +11,7 @@ from backend.domain.picture import Vector
 from backend.domain.query import Counted, Match, WordMatch
 from backend.domain.words import WordField
 from backend.ports import Point
-from backend.vectors.deepening import in_order, matches_of, most_frequent
+from backend.vectors.deepening import in_order, most_frequent
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_nearest import EdgeNearest
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
@@ -48,9 +48,7 @@ class EdgeSearch:
         exact: bool = False,
     ) -> list[Match]:
         """The `limit` best products of a merchant that satisfy the filter. See the port."""
-        hits = EdgeNearest(self._shard, merchant, wanted, exclude).products(vector, limit, exact=exact)
-        records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False)
-        return matches_of(hits, {str(record.id): record.payload for record in records})
+        return EdgeNearest(self._shard, merchant, wanted, exclude).matches(vector, limit, exact=exact)
 
     def worded(
         self,

@@ -23,6 +23,10 @@ GRAPH_LINKS = 16
 GRAPH_BUILD_WIDTH = 100
 INDEX_MEMORY = VECTOR_MEMORY = qdrant_edge.Memory.Cold
 CODE_MEMORY = qdrant_edge.Memory.Cached
+CHECKED_MEMORY = qdrant_edge.Memory.Pinned
+CHECKED_FIELDS = frozenset({"price", "in_stock", "attribute_terms"})
+"""What is looked up point by point: on a walk, or for each point that another condition leaves. In memory of the
+process this takes two thirds of the time and 230 bytes a picture (`docs/scaling.md`)."""
 """What finished segments hold is read where it lies, in the system's cache (`Cached` is mapped at once besides).
 By the engine's defaults codes and payload indexes are copied into memory of the process's own when a shard is loaded,
 and vectors are mapped page by page, for all of which the process stands still. No search was faster for it."""
@@ -181,7 +185,8 @@ def _wanted_indexes() -> dict[str, Any]:
     """`enable_hnsw`: a graph, where there is one, has links within each frequent value. Each such field costs time."""
 
     def general(name: str) -> dict[str, Any]:
-        return {"enable_hnsw": name in LINKED_FIELDS, "memory": INDEX_MEMORY}
+        memory = CHECKED_MEMORY if name in CHECKED_FIELDS else INDEX_MEMORY
+        return {"enable_hnsw": name in LINKED_FIELDS, "memory": memory}
 
     return {
         **{name: qdrant_edge.KeywordIndexParams(**general(name)) for name in KEYWORD_FIELDS},

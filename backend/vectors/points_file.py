@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.domain.payload import Payload, point_id
+from backend.domain.picture import Vector
+from backend.domain.product import ProductKey
 from backend.errors import IndexUnavailable
 from backend.ports import Point
 
@@ -45,7 +48,13 @@ def read_points_files(folder: Path) -> Iterator[list[Point]]:
         try:
             with np.load(file, allow_pickle=False) as content:  # a zip, whose checksums are compared in reading
                 vectors, facts = content["vectors"], json.loads(content["facts"].tobytes())
-            points = [Point(name, vector, payload) for (name, payload), vector in zip(facts, vectors, strict=True)]
+            points = [_point(vector, payload) for (_, payload), vector in zip(facts, vectors, strict=True)]
         except Exception as err:  # zipfile, numpy and json each have their own words for it
             raise IndexUnavailable(f"{file} cannot be read: {err}") from err
         yield points
+
+
+def _point(vector: Vector, payload: Payload) -> Point:
+    """Its id is made anew: an older version's tells nothing of its product."""
+    key = ProductKey(str(payload["merchant"]), str(payload["product_id"]))
+    return Point(point_id(key, str(payload["image"])), vector, payload)

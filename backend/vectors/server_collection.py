@@ -10,9 +10,9 @@ from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.server import Server
 from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
 
-FORMAT = 3
-"""Which facts its points have. 1 was that of versions before words could be searched, 2 before attributes' numbers had
-an index in common."""
+FORMAT = 4
+"""Which facts and ids its points have. 1 was that of versions before words could be searched, 2 before attributes'
+numbers had an index in common, 3 before the id of a point told its product."""
 
 
 def stored_space(server: Server, collection: str) -> Space | None:

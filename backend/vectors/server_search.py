@@ -53,15 +53,11 @@ class ServerSearch:
                     limit=number,
                     query_filter=condition,
                     search_params=exactly() if exact else rescored(number, candidates),
-                    with_payload=["product_id"],
+                    with_payload=False,
                     consistency=self._server.read_from,
                 )
             )
-            return [
-                Hit(point.payload["product_id"], point.score, str(point.id))
-                for point in response.points
-                if point.payload
-            ]
+            return [Hit(str(point.id), point.score) for point in response.points]
 
         hits = best_products(fetch, limit, GRAPH_TIERS)
         if not hits:

@@ -14,9 +14,9 @@ from backend import errors
 from backend.ports import Space
 from backend.vectors.edge_copy import flush_path
 
-FORMAT = 3
-"""The layout of the folder, and which facts its points have. 1 was that of versions before words could be searched, 2
-that of those before attributes' numbers had an index in common."""
+FORMAT = 4
+"""The layout of the folder, and which facts and ids its points have. 1 was that of versions before words could be
+searched, 2 of those before attributes' numbers had an index in common, 3 before the id of a point told its product."""
 
 NAME = "index.json"
 SHARD = "shard"
@@ -105,6 +105,6 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
 
 def _refusal(file: Path, found: object) -> str:
     said = f"{file} has format {found}; this version reads format {FORMAT}. "
-    if found in {1, 2}:
+    if found in {1, 2, 3}:
         return f"{said}Remove {file.parent}: the next start makes every product due, and builds the index anew."
     return f"{said}Start the version that wrote it."

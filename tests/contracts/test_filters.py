@@ -51,7 +51,8 @@ def admits_the_same(store: VectorStore, data: st.DataObject, wanted: Filter) -> 
     on_shelf = data.draw(products(merchant))
     written = [point(of, NORTH) for of in on_shelf]
     store.upsert(written)
-    expected = sorted(str(each.payload["product_id"]) for each in written if matches(each.payload, wanted))
+    admitted = [each for each in written if matches(each.payload, wanted)]
+    expected = [each.payload["product_id"] for each in sorted(admitted, key=lambda each: each.point_id)]
     assert [match.product_id for match in store.nearest(merchant, NORTH, wanted, limit=50)] == expected
     assert store.count_products(merchant, wanted) == len(expected)
     store.bury([tombstone(of) for of in on_shelf])

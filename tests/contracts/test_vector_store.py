@@ -22,6 +22,7 @@ from backend.domain.payload import (
     leading_payload,
     picture_payload,
     point_id,
+    product_part,
     product_payload,
 )
 from backend.domain.picture import Vector
@@ -82,6 +83,11 @@ def merchant() -> str:
 
 def ids(matches_found: Sequence[Match]) -> list[str]:
     return [match.product_id for match in matches_found]
+
+
+def in_order_of_ids(matches_found: Sequence[Match]) -> list[Match]:
+    """Equal scores have an order of their own."""
+    return sorted(matches_found, key=lambda match: match.product_id)
 
 
 def admitted(store: VectorStore, merchant: str, wanted: Filter) -> list[str]:
@@ -288,7 +294,7 @@ class TestVectorStore:
         store.upsert([point(of, NORTH, version=10) for of in named])
         changed = [replace(of, title="changed") for of in named]
         store.upsert([point(of, NORTH, version=number) for number, of in enumerate(changed)])
-        found = store.nearest(merchant, NORTH, EVERYTHING, limit=100)
+        found = in_order_of_ids(store.nearest(merchant, NORTH, EVERYTHING, limit=100))
         assert [match.payload["version"] for match in found] == [max(number, 10) for number in numbers]
         assert [match.payload["title"] == "changed" for match in found] == [number > 10 for number in numbers]
 
@@ -585,10 +591,10 @@ class TestVectorStore:
         store.upsert([point(product("one", merchant=merchant), toward(0.0, 1.0))])
         assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=2)) == ["many", "one"]
 
-    def test_equal_scores_are_ordered_by_product_id(self, store: VectorStore, merchant: str) -> None:
-        shuffled = np.random.default_rng(0).permutation(400)
-        store.upsert([point(product(f"p{n:04}", merchant=merchant), NORTH) for n in shuffled])
-        expected = [f"p{n:04}" for n in range(400)]
+    def test_equal_scores_are_ordered_by_the_ids_of_points(self, store: VectorStore, merchant: str) -> None:
+        written = [point(product(f"p{n:04}", merchant=merchant), NORTH) for n in range(400)]
+        store.upsert(written)
+        expected = [each.payload["product_id"] for each in sorted(written, key=lambda each: each.point_id)]
         for limit in (1, 40, 1000):
             assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=limit)) == expected[:limit]
 
@@ -612,7 +618,8 @@ class TestVectorStore:
             written.append(point(product(name, merchant=merchant), vector, f"picture {number}"))
             best[name] = max(best.get(name, -1.0), float(vector.astype(float) @ query.astype(float)))
         store.upsert(written)
-        expected = sorted(best, key=lambda name: (-best[name], name))
+        first = {str(each.payload["product_id"]): product_part(each.point_id) for each in written}
+        expected = sorted(best, key=lambda name: (-best[name], first[name]))
         for limit in (1, 24, 100, 128, 129, 500, 1000):
             found = store.nearest(merchant, query, EVERYTHING, limit=limit)
             assert ids(found) == expected[:limit]

@@ -14,7 +14,7 @@ import numpy as np
 
 from backend import errors
 from backend.domain.filters import Filter, matches
-from backend.domain.payload import Payload
+from backend.domain.payload import Payload, point_id
 from backend.domain.picture import Vector
 from backend.domain.product import ProductKey
 from backend.domain.query import Counted, Match, WordMatch
@@ -81,10 +81,10 @@ class FakeVectorStore:
         self._answer()
         version, usable = version_of(facts), storable_facts(facts)
         with self._lock:
-            for point_id, stored in self._points.items():
+            for name, stored in self._points.items():
                 older = stored.buried_at is None and stored.key == key and stored.version < version
                 if older and image in (None, stored.payload["image"]):
-                    self._points[point_id] = Stored(stored.vector, {**stored.payload, **usable})
+                    self._points[name] = Stored(stored.vector, {**stored.payload, **usable})
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
         self._answer()
@@ -98,8 +98,8 @@ class FakeVectorStore:
         self._answer()
         with self._lock:
             self._points = {
-                point_id: stored
-                for point_id, stored in self._points.items()
+                name: stored
+                for name, stored in self._points.items()
                 if stored.buried_at is None or stored.buried_at >= before.timestamp()
             }
 
@@ -127,15 +127,14 @@ class FakeVectorStore:
         query = query_vector(vector, self._space.dimension)
         query = query / np.linalg.norm(query)
         best: dict[str, Match] = {}
-        for stored in sorted(
-            self._admitted(merchant, wanted, exclude), key=lambda stored: str(stored.payload["image"])
-        ):
+        admitted = self._admitted(merchant, wanted, exclude)
+        for stored in sorted(admitted, key=lambda stored: point_id(stored.key, str(stored.payload["image"]))):
             # One sum a vector: a matrix product's last bit may depend on the row, and equal vectors must tie.
             score = float(np.sum(stored.vector * query, dtype=np.float32))
             product_id = stored.key.product_id
             if product_id not in best or score > best[product_id].score:
                 best[product_id] = Match(product_id, score, str(stored.payload["image"]), facts_of(stored.payload))
-        return sorted(best.values(), key=lambda match: (-match.score, match.product_id))[: max(0, limit)]
+        return sorted(best.values(), key=lambda match: (-match.score, _id(merchant, match)))[: max(0, limit)]
 
     def worded(
         self,
@@ -184,8 +183,8 @@ class FakeVectorStore:
         self._answer()
         with self._lock:
             there = [
-                Point(point_id, stored.vector, facts_of(stored.payload))
-                for point_id, stored in self._points.items()
+                Point(name, stored.vector, facts_of(stored.payload))
+                for name, stored in self._points.items()
                 if stored.buried_at is None and merchant in (None, stored.key.merchant)
             ]
         return random.sample(there, min(number, len(there)))  # as the engines' own: a different one each time
@@ -195,9 +194,7 @@ class FakeVectorStore:
         with self._lock:
             there = sorted(self._points.items())
         yield from [
-            Point(point_id, stored.vector, dict(stored.payload))
-            for point_id, stored in there
-            if stored.buried_at is None
+            Point(name, stored.vector, dict(stored.payload)) for name, stored in there if stored.buried_at is None
         ]
 
     def snapshot(self, folder: Path) -> None:
@@ -238,3 +235,7 @@ class FakeVectorStore:
     def _answer(self) -> None:
         if self._closed or self.down:
             raise errors.IndexUnavailable("The fake index is closed." if self._closed else "The fake index is down.")
+
+
+def _id(merchant: str, match: Match) -> str:
+    return point_id(ProductKey(merchant, match.product_id), match.content_hash)

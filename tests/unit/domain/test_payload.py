@@ -1,16 +1,30 @@
 """Points and payloads."""
 
 import json
+import uuid
 from decimal import Decimal
 
-from backend.domain.payload import number_term, point_id, product_payload
+from backend.domain.payload import number_term, point_id, product_part, product_payload
 from backend.domain.product import AttributeValue, Product, ProductKey
 
 HASH = "a" * 64
 
 
 def test_the_same_upload_meets_the_same_point_in_every_version() -> None:
-    assert point_id(ProductKey("m", "p"), HASH) == "2e4f5c13-3983-5f46-8043-9ee256198375"
+    assert point_id(ProductKey("m", "p"), HASH) == "ade4f833-ae3d-8cab-b995-aaaaaaaaaaaa"
+
+
+def test_the_points_of_a_product_and_of_no_other_begin_alike() -> None:
+    one, other = (ProductKey("m", name) for name in ("p", "q"))
+    assert product_part(point_id(one, HASH)) == product_part(point_id(one, "b" * 64))
+    assert point_id(one, HASH) != point_id(one, "b" * 64)
+    assert product_part(point_id(one, HASH)) != product_part(point_id(other, HASH))
+
+
+def test_the_id_of_a_point_is_a_uuid_of_a_layout_of_its_own() -> None:
+    for name in range(100):
+        made = uuid.UUID(point_id(ProductKey("m", str(name)), HASH))
+        assert (made.version, made.variant) == (8, uuid.RFC_4122)
 
 
 def test_neighbouring_names_never_share_a_point() -> None:

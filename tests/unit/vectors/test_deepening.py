@@ -1,13 +1,20 @@
 """The list of products does not depend on how many are asked for, however bad the engine's rough scores are."""
 
 import math
+import uuid
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
+from backend.domain.payload import Payload, product_part
 from backend.domain.query import Match
 from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, GRAPH_TIERS, TIERS, Hit, best_products, matches_of
+
+
+def identified(product: int, picture: int) -> str:
+    """The id of a point: such ids are in the order of products, then of pictures."""
+    return str(uuid.UUID(int=int(product) << 48 | picture))
 
 
 class Engine:
@@ -17,7 +24,7 @@ class Engine:
         rough = np.asarray(scores) + error * np.random.default_rng(1).standard_normal(len(scores))
         self._by_rough = np.argsort(-rough, kind="stable")
         self._hits = [
-            Hit(f"p{product:05}", score, f"{number:05}")
+            Hit(identified(product, number), score)
             for number, (product, score) in enumerate(zip(products, scores, strict=True))
         ]
         self.asked: list[tuple[int, int]] = []
@@ -31,12 +38,17 @@ class Engine:
     def truth(self) -> list[str]:
         best: dict[str, float] = {}
         for hit in self._hits:
-            best[hit.product_id] = max(best.get(hit.product_id, -math.inf), hit.score)
+            name = product_part(hit.point_id)
+            best[name] = max(best.get(name, -math.inf), hit.score)
         return sorted(best, key=lambda name: (-best[name], name))
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
-    return [hit.product_id for hit in hits]
+    return [product_part(hit.point_id) for hit in hits]
+
+
+def named(*products: int) -> list[str]:
+    return [product_part(identified(product, 0)) for product in products]
 
 
 def shop(seed: int, products: int, pictures: int) -> tuple[list[int], list[float]]:
@@ -61,11 +73,11 @@ def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_m
         assert ids(best_products(engine.fetch, limit, tiers)) == deepest[:limit]
 
 
-def test_ties_are_ordered_by_product_id_across_the_edge_of_what_was_fetched() -> None:
+def test_ties_are_ordered_by_the_ids_of_points_across_the_edge_of_what_was_fetched() -> None:
     products = list(np.random.default_rng(4).permutation(3000))
     engine = Engine(products, [round(1.0 - (product // 700) / 10, 1) for product in products])
     for limit in (1, 24, 127, 128, 129, 1000):
-        assert ids(best_products(engine.fetch, limit)) == [f"p{product:05}" for product in range(limit)]
+        assert ids(best_products(engine.fetch, limit)) == named(*range(limit))
 
 
 @pytest.mark.parametrize(("tiers", "queries"), [(TIERS, 3), (GRAPH_TIERS, 3)], ids=["codes", "graph"])
@@ -73,7 +85,7 @@ def test_a_placeholder_of_thousands_of_products_costs_a_page_few_queries(tiers: 
     products = list(np.random.default_rng(7).permutation(50_000))
     engine = Engine(products, [0.9 if product < 10 else 0.5 for product in products])
     first = best_products(engine.fetch, 24, tiers)
-    assert ids(first[:10]) == [f"p{product:05}" for product in range(10)]
+    assert ids(first[:10]) == named(*range(10))
     assert ids(first[10:]) == sorted(ids(first[10:]))
     assert len(engine.asked) <= queries
 
@@ -92,13 +104,13 @@ def test_pages_of_products_that_share_a_placeholder_neither_repeat_nor_skip_one(
 
 def test_of_equal_pictures_the_same_one_decides_every_time() -> None:
     engine = Engine([1, 1, 1, 2], [0.5, 0.9, 0.9, 0.1])
-    assert best_products(engine.fetch, 1)[0].point_id == "00001"
-    assert best_products(engine.fetch, 2)[0].point_id == "00001"
+    assert best_products(engine.fetch, 1)[0].point_id == identified(1, 1)
+    assert best_products(engine.fetch, 2)[0].point_id == identified(1, 1)
 
 
 def test_products_end_when_points_do() -> None:
     engine = Engine([1, 2, 2], [0.1, 0.2, 0.3])
-    assert ids(best_products(engine.fetch, 1000)) == ["p00002", "p00001"]
+    assert ids(best_products(engine.fetch, 1000)) == named(2, 1)
     assert len(engine.asked) == 1
 
 
@@ -129,13 +141,14 @@ def test_an_ordinary_page_costs_one_query(limit: int, number: int) -> None:
 def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
     pictures = 3 * TIERS[0] * CANDIDATES_PER_PRODUCT
     engine = Engine([1] * pictures + [2, 3], [1.0 - number / 1e6 for number in range(pictures)] + [0.5, 0.4])
-    assert ids(best_products(engine.fetch, 3)) == ["p00001", "p00002", "p00003"]
+    assert ids(best_products(engine.fetch, 3)) == named(1, 2, 3)
 
 
 def test_a_point_removed_or_buried_since_it_was_found_is_left_out() -> None:
-    hits = [Hit("a", 0.9, "1"), Hit("b", 0.8, "2"), Hit("c", 0.7, "3")]
-    (match,) = matches_of(hits, {"2": {"image": "f00", "price": None}, "3": {"version": 2, "buried_at": 1.0}})
-    assert match == Match("b", 0.8, "f00", {"image": "f00"})
+    hits = [Hit("1", 0.9), Hit("2", 0.8), Hit("3", 0.7)]
+    there: Payload = {"product_id": "b", "image": "f00"}
+    (match,) = matches_of(hits, {"2": {**there, "price": None}, "3": {"version": 2, "buried_at": 1.0}})
+    assert match == Match("b", 0.8, "f00", there)
 
 
 def test_the_oversampling_an_engine_is_asked_for_is_a_power_of_two() -> None:

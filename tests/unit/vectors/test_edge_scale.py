@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from backend.domain.filters import AnyOf, Between, Filter, matches
-from backend.domain.payload import Payload
+from backend.domain.payload import Payload, point_id
 from backend.domain.picture import Vector
-from backend.domain.product import Product
+from backend.domain.product import Product, ProductKey
 from backend.ports import Space
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
@@ -105,9 +105,8 @@ def test_nothing_is_missed_nothing_is_out_of_order_and_pages_are_exact(shop: Sho
         names = [match.product_id for match in deepest]
         assert len(names) == len(set(names)) == min(1000, len(truth))
         assert [match.score for match in deepest] == pytest.approx([truth[name] for name in names], abs=1e-5)
-        assert [(-match.score, match.product_id) for match in deepest] == sorted(
-            (-match.score, match.product_id) for match in deepest
-        )
+        in_order = [(-match.score, point_id(ProductKey("shop", match.product_id), "0" * 64)) for match in deepest]
+        assert in_order == sorted(in_order)
         missed = [score for name, score in truth.items() if name not in set(names)]
         assert not missed or max(missed) <= deepest[-1].score + 1e-5
         for limit in (1, 24, 100, 127, 128, 129, 512, 999):
