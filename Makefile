@@ -20,8 +20,12 @@ SEED ?= 1
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
 
+# By file, since many share what is dear to make. Only where nothing is timed or killed: the rest is one by one.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 test: $(VENV)/.dev  ## every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/contracts
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/contracts
 
 check: $(VENV)/.dev  ## the one gate: format, lint, types, import contracts, quick tests
 	$(BIN)/ruff format --check .
@@ -29,7 +33,7 @@ check: $(VENV)/.dev  ## the one gate: format, lint, types, import contracts, qui
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/contracts
+	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) tests/unit tests/contracts
 
 format: $(VENV)/.dev  ## bring the code into shape
 	$(BIN)/ruff format .
