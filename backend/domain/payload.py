@@ -12,21 +12,25 @@ Payload: TypeAlias = dict[str, object]
 """JSON values only. Booleans are 0 and 1: the embedded engine turns a boolean filter into an integer one that would
 match nothing else (measured). `price` is a float here and only here; the catalog keeps the exact decimal."""
 
-_PRODUCT_BYTES, _PRODUCT_LETTERS = 10, 23
-"""Of a point's id, and of that as text: 8-4-4-4 hexadecimal digits, the dashes between them included."""
+_PRODUCT_BYTES, _PICTURE_BYTES = 10, 6
+_PRODUCT_LETTERS = 23
+"""Of a point's id as text: 8-4-4-4 hexadecimal digits and the dashes between them are the product's."""
 
 
 def point_id(key: ProductKey, content_hash: str) -> str:
     """The point of one picture of one product: the same upload always meets the same point (RFC 9562, version 8).
 
-    The first ten bytes are the product's, see `product_part`, the last six the beginning of the content hash. Of the
-    ten, 74 bits are a hash: among 100 million products two share it with a probability of 3e-7.
+    The first ten bytes are a hash of the product's name, see `product_part`, the last six one of its picture's. Of the
+    ten, 74 bits are free: among 100 million products two share them with a probability of 3e-7.
     """
-    name = f"{key.merchant}\x1f{key.product_id}".encode("utf-8", "surrogatepass")
-    digest = bytearray(hashlib.blake2b(name, digest_size=_PRODUCT_BYTES).digest())
-    digest[6] = 0x80 | digest[6] & 0x0F  # version 8: a layout of our own
-    digest[8] = 0x80 | digest[8] & 0x3F  # the variant of RFC 9562
-    return str(uuid.UUID(bytes=bytes(digest) + bytes.fromhex(content_hash[: 2 * (16 - _PRODUCT_BYTES)])))
+    product = bytearray(_hash(f"{key.merchant}\x1f{key.product_id}", _PRODUCT_BYTES))
+    product[6] = 0x80 | product[6] & 0x0F  # version 8: a layout of our own
+    product[8] = 0x80 | product[8] & 0x3F  # the variant of RFC 9562
+    return str(uuid.UUID(bytes=bytes(product) + _hash(content_hash, _PICTURE_BYTES)))
+
+
+def _hash(text: str, size: int) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
 
 
 def product_part(point: str) -> str:

@@ -23,7 +23,7 @@ class GrowthLimits:
     """
 
     graph_points: int = 100_000
-    scan_points: int = 25_000
+    scan_points: int = 30_000
     changed_share: float = 0.2
     changed_points: int = 50_000
     fewest_changed: int = 5_000

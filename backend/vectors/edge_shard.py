@@ -24,9 +24,9 @@ GRAPH_BUILD_WIDTH = 100
 INDEX_MEMORY = VECTOR_MEMORY = qdrant_edge.Memory.Cold
 CODE_MEMORY = qdrant_edge.Memory.Cached
 CHECKED_MEMORY = qdrant_edge.Memory.Pinned
-CHECKED_FIELDS = frozenset({"price", "in_stock", "attribute_terms"})
+CHECKED_FIELDS = frozenset({"categories", "price", "in_stock", "attribute_terms"})
 """What is looked up point by point: on a walk, or for each point that another condition leaves. In memory of the
-process this takes two thirds of the time and 230 bytes a picture (`docs/scaling.md`)."""
+process this takes two thirds of the time and 400 bytes a picture (`docs/scaling.md`)."""
 """What finished segments hold is read where it lies, in the system's cache (`Cached` is mapped at once besides).
 By the engine's defaults codes and payload indexes are copied into memory of the process's own when a shard is loaded,
 and vectors are mapped page by page, for all of which the process stands still. No search was faster for it."""
