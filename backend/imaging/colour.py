@@ -42,7 +42,7 @@ def to_srgb(picture: Image.Image, max_profile_bytes: int) -> Image.Image:
     """
     alpha = picture.getchannel("A") if picture.mode in {"LA", "RGBA"} else None
     opaque = picture.convert(picture.mode.removesuffix("A")) if alpha else picture
-    rgb = _profiled(opaque, picture.info.get("icc_profile"), max_profile_bytes) or opaque.convert("RGB")
+    rgb = _profiled(opaque, picture.info.get("icc_profile"), max_profile_bytes) or _as_rgb(opaque)
     if alpha is None:
         return rgb
     white = Image.new("RGB", rgb.size, "white")
@@ -63,11 +63,16 @@ def _profiled(picture: Image.Image, profile: object, max_profile_bytes: int) -> 
             return None
         # Most profiles say sRGB; building a transform (about 2 ms) to change nothing is left out.
         if ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return pixels.convert("RGB")
+            return _as_rgb(pixels)
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), pixels.mode, "RGB")
         return transform.apply(pixels)
     except FAILURES:
         return None
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    """Pillow would copy a picture that is RGB already."""
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _deep_grey(picture: Image.Image) -> Image.Image:

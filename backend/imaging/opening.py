@@ -34,6 +34,9 @@ FAILURES: Final = (
 """What Pillow raises on bad files, by family. Not simply Exception: a task's soft time limit also arrives as one, in
 the middle of a decode, and must not be written down as the picture's fault."""
 
+_BLOCK_BYTES: Final = 1 << 20
+"""Handed to Pillow's decoders at once. In its 64 kB most photographs are two pieces or more: 1.55 for 1.45 ms."""
+
 _OPTIONAL: Final = {"AVIF": "avif", "WEBP": "webp"}
 """Formats Pillow may have been built without."""
 
@@ -68,6 +71,7 @@ def opened(data: bytes, limits: PictureLimits) -> Iterator[ImageFile.ImageFile]:
         file = MeteredBytes(data, limits.max_header_reads)
         with Image.open(file, formats=[picture_format]) as picture:
             check_size(picture.size, limits)
+            picture.decodermaxblock = _BLOCK_BYTES
             file.reads_left = limits.max_body_reads
             yield picture
     except FAILURES as err:
