@@ -183,13 +183,34 @@ def _range(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf | Group:
     bounds = [_bound(bound) for bound in (wanted.gte, wanted.gt, wanted.lte, wanted.lt)]
     if any(bound is not None and math.isnan(bound) for bound in bounds):
         return dialect.nothing()  # every comparison with NaN is false
-    within = dialect.between(Between(wanted.field, *bounds))
+    within = _between(_tightest(Between(wanted.field, *bounds)), dialect)
     if not wanted.field.startswith(ATTRIBUTE):
         return within
     # Of these products only: flags, stored as 0 and 1, are no numbers. And where the numbers have no index of their
     # own, these are all the engine reads: mostly none, as for a name that is made up.
     has_number = dialect.matching("attribute_numbers", [wanted.field.removeprefix(ATTRIBUTE)])
     return dialect.group(must=[has_number, within])
+
+
+def _tightest(wanted: Between) -> Between:
+    """One bound a side. Of two Qdrant's index minds one only: what is at least 20 and above 0 would be all above 0."""
+    gte, gt, lte, lt = wanted.gte, wanted.gt, wanted.lte, wanted.lt
+    if gte is not None and gt is not None:
+        gte, gt = (None, gt) if gt >= gte else (gte, None)
+    if lte is not None and lt is not None:
+        lte, lt = (None, lt) if lt <= lte else (lte, None)
+    return Between(wanted.field, gte=gte, gt=gt, lte=lte, lt=lt)
+
+
+def _between(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf | Group:
+    """A range with one bound a side at most; one that nothing lies in is not left to the engine."""
+    low = wanted.gte if wanted.gt is None else wanted.gt
+    high = wanted.lte if wanted.lt is None else wanted.lt
+    if low is not None and high is not None:
+        closed = wanted.gte is not None and wanted.lte is not None
+        if low > high or (low == high and not closed):
+            return dialect.nothing()
+    return dialect.between(wanted)
 
 
 def _bound(bound: float | None) -> float | None:

@@ -1,16 +1,27 @@
 """A search whose filter does not name the merchant shows nobody else's products all the same."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from backend.domain.filters import AnyOf, Filter, Within
+from backend.domain.filters import AnyOf, Between, Filter, Within
 from backend.vectors.edge_nearest import EdgeNearest
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
 from tests.factories import product
 from tests.unit.vectors.points import points, signs, tombstone, toward
 
+TWO_BOUNDS = [
+    (Between("price", gte=20, gt=0), ["one-20", "one-30"]),
+    (Between("price", gte=0, gt=20), ["one-30"]),
+    (Between("price", gte=20, gt=20), ["one-30"]),
+    (Between("price", lte=20, lt=30), ["one-10", "one-20"]),
+    (Between("price", lte=30, lt=20), ["one-10"]),
+    (Between("price", gte=30, lte=10), []),
+    (Between("price", gt=20, lte=20), []),
+    (Between("price", gte=20, lte=20), ["one-20"]),
+]
 QUERY = toward(1.0, 0.9, 0.8)
 WANTED = [
     Filter(),
@@ -51,6 +62,15 @@ def test_of_one_merchant_alone_the_engine_is_not_asked_whose_anything_is(store: 
     fill(store, "one", 1)
     assert len(found(store, "one", Filter())) == 30
     assert [names_merchant(condition) for condition in asked] == [False]
+
+
+@pytest.mark.parametrize(("wanted", "names"), TWO_BOUNDS, ids=str)
+def test_of_two_bounds_on_one_side_both_hold(store: EdgeStore, wanted: Between, names: list[str]) -> None:
+    """By the index of prices alone, for nobody else has anything here."""
+    for price in (10, 20, 30):
+        store.upsert(points(product(f"one-{price}", merchant="one", price=Decimal(price)), signs(price, 1)))
+    assert sorted(found(store, "one", Filter(must=(wanted,)))) == names
+    assert store.count_products("one", Filter(must=(wanted,))) == len(names)
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=["none", "stock", "no shoes"])
