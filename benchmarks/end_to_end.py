@@ -7,7 +7,7 @@ prints
   counts: machines differ),
 - for the test split as queries against the rest: the mean share of the query's category among the first 10,
 - whether every match under a category and price filter satisfies it,
-- P@10 of the ten class names as words, by pictures only (titles are not searched),
+- P@10 of the ten class names as words, by titles and pictures,
 - how long a search takes over HTTP, and how long a new picture and a new price take to be searchable, beside what one
   picture takes the bare encoder.
 """
