@@ -105,7 +105,8 @@ class Machine:
 
     def found(self, photo: bytes = PHOTO) -> list[str]:
         """What a search for a photograph answers, the best first, equal ones by name."""
-        return [match.product_id for match in self.services.search_products(Query("shop", image=photo)).matches]
+        matches = self.services.search_products(Query("shop", image=photo)).matches
+        return [match.product_id for match in sorted(matches, key=lambda match: (-match.score, match.product_id))]
 
     def state(self, product_id: str) -> str:
         """What a product's row says."""
