@@ -84,7 +84,7 @@ class Growth:
         self._process = os.getpid()
         self._closing = threading.Event()
         self._not_before = 0.0
-        self._looked_at, self._written = time.monotonic(), shard.written
+        self._looked_at, self._changed = time.monotonic(), shard.changed
         self._number_fields: set[str] = set()
         self._thread = threading.Thread(target=self._look_now_and_then, name="edge-growth", daemon=True)
 
@@ -108,10 +108,11 @@ class Growth:
         What fails is logged and tried again later: nothing is lost by an index as it was.
         """
         shard, limits = self._shard, self._limits
+        seconds, written = time.monotonic() - self._looked_at, shard.changed - self._changed
         try:
             points = shard.size()
             wanted = build_wanted(points, shard.changed, shard.idle_seconds, limits, graph=shard.graph)
-            wanted = (wanted or bool(self._number_fields)) and self._can_catch_up(points)
+            wanted = (wanted or bool(self._number_fields)) and can_catch_up(points, written, seconds, limits)
             if not wanted or time.monotonic() < self._not_before or not _one_at_a_time.acquire(blocking=False):
                 return False
             try:
@@ -123,13 +124,8 @@ class Growth:
                 self._not_before = time.monotonic() + limits.growth.retry_seconds
                 log.warning("The embedded index was not built anew, and serves as it is: %s.", err)
             return False
-
-    def _can_catch_up(self, points: int) -> bool:
-        """As much being written as since the last look."""
-        now, written = time.monotonic(), self._shard.written
-        seconds, more = now - self._looked_at, written - self._written
-        self._looked_at, self._written = now, written
-        return can_catch_up(points, more, seconds, self._limits)
+        finally:
+            self._looked_at, self._changed = time.monotonic(), shard.changed
 
     def _look_now_and_then(self) -> None:
         while not self._closing.wait(self._limits.growth.look_seconds):

@@ -38,7 +38,6 @@ class OpenShard:
         self._writing = threading.RLock()
         self._unflushed = 0
         self._changed = sidecar.changed
-        self._written = 0
         self._journal: Journal | None = None
         self._written_at = time.monotonic()
         self._missing = max(0, sidecar.points - self.size())
@@ -73,11 +72,6 @@ class OpenShard:
     def changed(self) -> int:
         """Points written since the segments were last built, each as often as it was written."""
         return self._changed
-
-    @property
-    def written(self) -> int:
-        """Points written since it was opened, each as often as it was written."""
-        return self._written
 
     @property
     def idle_seconds(self) -> float:
@@ -129,7 +123,6 @@ class OpenShard:
                     self._journal.add(operation, points)
                 self._unflushed += points
                 self._changed += points
-                self._written += points
                 self._written_at = time.monotonic()
                 if self._unflushed >= self._limits.flush_points:
                     self._flush()

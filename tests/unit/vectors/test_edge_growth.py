@@ -181,6 +181,29 @@ def grown(path: Path) -> Iterator[Shop]:
     store.close()
 
 
+def with_journal(path: Path, points: int) -> EdgeStore:
+    """An index that nobody looks after, whose builds may catch up with so many points."""
+    return EdgeStore.create(path, SPACE, EdgeLimits(growth=replace(FEW, look_seconds=3600, journal_points=points)))
+
+
+def test_a_build_waits_while_much_is_written(path: Path) -> None:
+    store = with_journal(path, 100)
+    Shop(store).add(700)  # 700 in this second, and a build is expected to take 0.7
+    assert not store.grow()
+    assert store.grow()  # nothing since
+    store.close()
+
+
+def test_a_build_does_not_wait_for_what_was_written_before_the_last_look(path: Path) -> None:
+    store = with_journal(path, 150)
+    shop = Shop(store)
+    shop.add(500)
+    assert not store.grow()  # too small for a graph
+    shop.add(200)  # which is 140 while a build is expected to take 0.7
+    assert store.grow()
+    store.close()
+
+
 def test_beyond_a_size_another_shard_with_a_graph_takes_the_place_of_the_first(grown: Shop, path: Path) -> None:
     until(lambda: shards(path) == [described(path).shard])
     assert described(path).shard != "shard"
