@@ -90,7 +90,7 @@ def build(way: str, data: Path, folder: Path) -> dict[str, int]:
     folder.mkdir(parents=True)
     qdrant_edge.EdgeShard.create(str(folder), config).close()
     shard = load_shard(folder)  # with the product's payload indexes
-    bounds = np.append(catalog.first, len(catalog.vectors))
+    bounds = catalog.bounds
     for number in range(catalog.products):
         points = storable_points(points_of(catalog, number, bounds), catalog.vectors.shape[1])
         batch = [qdrant_edge.Point(p.point_id, {VECTOR_NAME: p.vector.tolist()}, p.payload) for p in points]

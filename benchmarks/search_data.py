@@ -64,6 +64,11 @@ class Catalog:
     def products(self) -> int:
         return len(self.first)
 
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each product's pictures begin, and where the last one's end."""
+        return np.append(self.first, len(self.vectors))
+
     def product(self, number: int) -> Product:
         """As a merchant describes it."""
         return Product(
@@ -80,8 +85,7 @@ class Catalog:
 
     def owners(self) -> NDArray[np.int64]:
         """The product's number of each picture."""
-        counts = np.diff(np.append(self.first, len(self.vectors)))
-        return np.repeat(np.arange(self.products), counts)
+        return np.repeat(np.arange(self.products), np.diff(self.bounds))
 
 
 def product_id(number: int) -> str:
@@ -195,7 +199,7 @@ def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
 def product_scores(catalog: Catalog, queries: Vectors) -> NDArray[np.float32]:
     """(queries, products): the cosine of each product's best picture. The exact matrix product, in pieces."""
     scores = np.empty((len(queries), catalog.products), np.float32)
-    bounds = np.append(catalog.first, len(catalog.vectors))
+    bounds = catalog.bounds
     for part in chunks(catalog.products):
         begin, end = int(bounds[part.start]), int(bounds[part.stop])
         products = catalog.vectors[begin:end] @ queries.T

@@ -80,7 +80,7 @@ class Edge:
     def fill(self) -> None:
         catalog = self._catalog
         store = EdgeStore.create(self._folder, Space("benchmark", catalog.vectors.shape[1], "0"))
-        bounds = np.append(catalog.first, len(catalog.vectors))
+        bounds = catalog.bounds
         for begin in range(0, catalog.products, PRODUCTS_AT_ONCE):
             numbers = range(begin, min(begin + PRODUCTS_AT_ONCE, catalog.products))
             store.upsert([point for number in numbers for point in points_of(catalog, number, bounds)])

@@ -101,7 +101,7 @@ class Load:
 
     def _write(self) -> None:
         """Products one after another, with another price."""
-        bounds = np.append(self._catalog.first, len(self._catalog.vectors))
+        bounds = self._catalog.bounds
         for number in range(self._catalog.products):
             if self._stop.wait(WRITES_EVERY_SECONDS):
                 return

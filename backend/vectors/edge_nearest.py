@@ -12,7 +12,7 @@ from backend.domain.query import Match
 from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, best_products, matches_of
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_shard import parameters
-from backend.vectors.filters import in_dialect, of_anyone, of_merchant
+from backend.vectors.filters import in_dialect, of_merchant, without
 from backend.vectors.graph_walk import DENSE, Way, lies_anywhere, walk_width, way_of
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, query_vector
@@ -30,11 +30,11 @@ class EdgeNearest:
     def __init__(self, shard: OpenShard, merchant: str, wanted: Filter, exclude: Sequence[str]) -> None:
         self._shard = shard
         self._merchant = merchant
-        self._strict = in_dialect(of_merchant(merchant, wanted, exclude), EdgeDialect())
+        self._strict = of_merchant(merchant, wanted, exclude)
         self._points = shard.size()
         theirs = self._about(in_dialect(of_merchant(merchant, Filter()), EdgeDialect()))
         alone = theirs >= self._points  # then there is no tombstone either
-        self._condition = in_dialect(of_anyone(wanted, exclude), EdgeDialect()) if alone else self._strict
+        self._condition = in_dialect(without(wanted, exclude) if alone else self._strict, EdgeDialect())
         # A merchant's pictures may be like each other and like nobody else's.
         self._anywhere = theirs >= DENSE * self._points and lies_anywhere(wanted)
 
@@ -42,7 +42,7 @@ class EdgeNearest:
         """The `limit` best products, each by its best point. `exact`: by whole vectors, whatever that takes."""
         hits, payloads = self._found(vector, limit, exact=exact)
         if any(payload.get("merchant") != self._merchant for payload in payloads.values() if payload):
-            self._condition = self._strict
+            self._condition = in_dialect(self._strict, EdgeDialect())
             hits, payloads = self._found(vector, limit, exact=exact)
         return matches_of(hits, payloads)
 

@@ -23,13 +23,14 @@ GRAPH_LINKS = 16
 GRAPH_BUILD_WIDTH = 100
 INDEX_MEMORY = VECTOR_MEMORY = qdrant_edge.Memory.Cold
 CODE_MEMORY = qdrant_edge.Memory.Cached
+"""What finished segments hold is read where it lies, in the system's cache (`Cached` is mapped at once besides).
+By the engine's defaults codes and payload indexes are copied into memory of the process's own when a shard is loaded,
+and vectors are mapped page by page, for all of which the process stands still. Of codes and vectors no search was
+faster for it; of indexes those are copied all the same that the next lines name."""
 CHECKED_MEMORY = qdrant_edge.Memory.Pinned
 CHECKED_FIELDS = frozenset({"categories", "price", "in_stock", "attribute_terms"})
 """What is looked up point by point: on a walk, or for each point that another condition leaves. In memory of the
 process this takes two thirds of the time and 400 bytes a picture (`docs/scaling.md`)."""
-"""What finished segments hold is read where it lies, in the system's cache (`Cached` is mapped at once besides).
-By the engine's defaults codes and payload indexes are copied into memory of the process's own when a shard is loaded,
-and vectors are mapped page by page, for all of which the process stands still. No search was faster for it."""
 FLOAT_BYTES = 4
 CLOSING_SECONDS = 10.0
 

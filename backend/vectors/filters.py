@@ -51,19 +51,18 @@ class Dialect(Protocol[Leaf, Group]):
 
 
 def of_merchant(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
-    """`wanted` within one merchant's points and without some products: the only way a search reaches the index."""
-    left_out = (AnyOf("product_id", tuple(exclude)),) if exclude else ()
-    return Filter(
-        must=(AnyOf("merchant", (merchant,)), *wanted.must),
-        any_of=wanted.any_of,
-        must_not=(*wanted.must_not, *left_out),
-    )
+    """`wanted` within one merchant's points and without some products. Searches reach an index by this alone, or by
+    `without` where all there is seems to be one merchant's, and what is found says whose it is.
+    """
+    narrowed = without(wanted, exclude)
+    return replace(narrowed, must=(AnyOf("merchant", (merchant,)), *narrowed.must))
 
 
-def of_anyone(wanted: Filter, exclude: Sequence[str] = ()) -> Filter:
-    """`wanted` without some products, whoever's: for what is known to be one merchant's, and looked at again."""
-    named = of_merchant("", wanted, exclude)
-    return replace(named, must=wanted.must)
+def without(wanted: Filter, exclude: Sequence[str]) -> Filter:
+    """`wanted`, but for some products."""
+    if not exclude:
+        return wanted
+    return replace(wanted, must_not=(*wanted.must_not, AnyOf("product_id", tuple(exclude))))
 
 
 def leading(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filter:

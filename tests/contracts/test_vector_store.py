@@ -85,11 +85,6 @@ def ids(matches_found: Sequence[Match]) -> list[str]:
     return [match.product_id for match in matches_found]
 
 
-def in_order_of_ids(matches_found: Sequence[Match]) -> list[Match]:
-    """Equal scores have an order of their own."""
-    return sorted(matches_found, key=lambda match: match.product_id)
-
-
 def admitted(store: VectorStore, merchant: str, wanted: Filter) -> list[str]:
     """The products the filter admits, by id."""
     return sorted(ids(store.nearest(merchant, NORTH, wanted, limit=100)))
@@ -294,7 +289,7 @@ class TestVectorStore:
         store.upsert([point(of, NORTH, version=10) for of in named])
         changed = [replace(of, title="changed") for of in named]
         store.upsert([point(of, NORTH, version=number) for number, of in enumerate(changed)])
-        found = in_order_of_ids(store.nearest(merchant, NORTH, EVERYTHING, limit=100))
+        found = sorted(store.nearest(merchant, NORTH, EVERYTHING, limit=100), key=lambda match: match.product_id)
         assert [match.payload["version"] for match in found] == [max(number, 10) for number in numbers]
         assert [match.payload["title"] == "changed" for match in found] == [number > 10 for number in numbers]
 

@@ -126,15 +126,17 @@ class FakeVectorStore:
         self._answer()
         query = query_vector(vector, self._space.dimension)
         query = query / np.linalg.norm(query)
-        best: dict[str, Match] = {}
-        admitted = self._admitted(merchant, wanted, exclude)
-        for stored in sorted(admitted, key=lambda stored: point_id(stored.key, str(stored.payload["image"]))):
+        found: list[tuple[float, str, Match]] = []
+        for stored in self._admitted(merchant, wanted, exclude):
             # One sum a vector: a matrix product's last bit may depend on the row, and equal vectors must tie.
             score = float(np.sum(stored.vector * query, dtype=np.float32))
-            product_id = stored.key.product_id
-            if product_id not in best or score > best[product_id].score:
-                best[product_id] = Match(product_id, score, str(stored.payload["image"]), facts_of(stored.payload))
-        return sorted(best.values(), key=lambda match: (-match.score, _id(merchant, match)))[: max(0, limit)]
+            image = str(stored.payload["image"])
+            match = Match(stored.key.product_id, score, image, facts_of(stored.payload))
+            found.append((-score, point_id(stored.key, image), match))
+        best: dict[str, Match] = {}
+        for *_, match in sorted(found, key=lambda each: each[:2]):
+            best.setdefault(match.product_id, match)
+        return list(best.values())[: max(0, limit)]
 
     def worded(
         self,
@@ -235,7 +237,3 @@ class FakeVectorStore:
     def _answer(self) -> None:
         if self._closed or self.down:
             raise errors.IndexUnavailable("The fake index is closed." if self._closed else "The fake index is down.")
-
-
-def _id(merchant: str, match: Match) -> str:
-    return point_id(ProductKey(merchant, match.product_id), match.content_hash)
