@@ -13,8 +13,6 @@ Payload: TypeAlias = dict[str, object]
 match nothing else (measured). `price` is a float here and only here; the catalog keeps the exact decimal."""
 
 _PRODUCT_BYTES, _PICTURE_BYTES = 10, 6
-_PRODUCT_LETTERS = 23
-"""Of a point's id as text: 8-4-4-4 hexadecimal digits and the dashes between them are the product's."""
 
 
 def point_id(key: ProductKey, content_hash: str) -> str:
@@ -33,11 +31,11 @@ def _hash(text: str, size: int) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
 
 
-def product_part(point: str) -> str:
+def product_part(point: uuid.UUID) -> int:
     """What the ids of all points of a product begin with: of thousands of points found, no payload has to be read to
     tell which are of one product.
     """
-    return point[:_PRODUCT_LETTERS]
+    return point.int >> 8 * _PICTURE_BYTES
 
 
 NOT_LEADING: Payload = {"lead": 0, WordField.WORDS.value: None, WordField.SPELLING.value: None}

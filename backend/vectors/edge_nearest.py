@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import qdrant_edge
 
@@ -18,6 +19,25 @@ from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, query_vector
 
 
+class Shares:
+    """How many points there are, and about how many of them are a merchant's; asked again only after a write."""
+
+    def __init__(self, shard: OpenShard) -> None:
+        self._shard = shard
+        self._counted: tuple[int, int, dict[str, int]] = (-1, 0, {})
+
+    def of(self, merchant: str) -> tuple[int, int]:
+        """Those of the merchant, of all."""
+        revision = self._shard.revision  # before it is counted: what is written meanwhile makes another
+        counted, points, theirs = self._counted
+        if counted != revision:
+            points, theirs = self._shard.size(), {}
+            self._counted = revision, points, theirs
+        if merchant not in theirs:
+            theirs[merchant] = about(self._shard, in_dialect(of_merchant(merchant, Filter()), EdgeDialect()))
+        return theirs[merchant], points
+
+
 class EdgeNearest:
     """Begun with what is searched for; `matches` finds it.
 
@@ -27,12 +47,11 @@ class EdgeNearest:
     begin anew with the merchant in its filter. So nobody ever sees another's product, whatever the estimate said.
     """
 
-    def __init__(self, shard: OpenShard, merchant: str, wanted: Filter, exclude: Sequence[str]) -> None:
+    def __init__(self, shard: OpenShard, shares: Shares, merchant: str, wanted: Filter, exclude: Sequence[str]) -> None:
         self._shard = shard
         self._merchant = merchant
         self._strict = of_merchant(merchant, wanted, exclude)
-        self._points = shard.size()
-        theirs = self._about(in_dialect(of_merchant(merchant, Filter()), EdgeDialect()))
+        theirs, self._points = shares.of(merchant)
         alone = theirs >= self._points  # then there is no tombstone either
         self._condition = in_dialect(without(wanted, exclude) if alone else self._strict, EdgeDialect())
         # A merchant's pictures may be like each other and like nobody else's.
@@ -46,7 +65,7 @@ class EdgeNearest:
             hits, payloads = self._found(vector, limit, exact=exact)
         return matches_of(hits, payloads)
 
-    def _found(self, vector: Vector, limit: int, *, exact: bool) -> tuple[list[Hit], Mapping[str, Payload | None]]:
+    def _found(self, vector: Vector, limit: int, *, exact: bool) -> tuple[list[Hit], Mapping[UUID, Payload | None]]:
         """Under the condition as it is now; with the payloads by point id."""
         array: Any = query_vector(vector, self._shard.space.dimension)  # the stub names lists; arrays are read as well
         query = qdrant_edge.Query.Nearest(array, using=VECTOR_NAME)
@@ -60,20 +79,21 @@ class EdgeNearest:
                 filter=self._condition,
                 params=parameters(way, number, candidates, width),
             )
-            return [Hit(str(point.id), point.score) for point in self._shard.ask("query", request)]
+            return [Hit(point.id, point.score) for point in self._shard.ask("query", request)]
 
         hits = best_products(fetch, limit, GRAPH_TIERS if self._shard.graph else TIERS)
         records = self._shard.ask("retrieve", [hit.point_id for hit in hits], True, False) if hits else []
-        return hits, {str(record.id): record.payload for record in records}
+        return hits, {record.id: record.payload for record in records}
 
     def _way(self) -> Way:
         if not self._shard.graph:
             return Way.WALK  # of which there is none: all is compared, by codes
         scan_points = self._shard.limits.growth.scan_points
-        kept = self._about(self._condition)
+        kept = about(self._shard, self._condition)
         return way_of(kept=kept, points=self._points, scan_points=scan_points, anywhere=self._anywhere)
 
-    def _about(self, condition: qdrant_edge.Filter) -> int:
-        """How many points satisfy it, estimated in 0.05 ms."""
-        counted: int = self._shard.ask("count", qdrant_edge.CountRequest(filter=condition, exact=False))
-        return counted
+
+def about(shard: OpenShard, condition: qdrant_edge.Filter) -> int:
+    """How many points satisfy it, estimated in 0.05 ms."""
+    counted: int = shard.ask("count", qdrant_edge.CountRequest(filter=condition, exact=False))
+    return counted

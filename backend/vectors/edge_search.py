@@ -13,7 +13,7 @@ from backend.domain.words import WordField
 from backend.ports import Point
 from backend.vectors.deepening import in_order, most_frequent
 from backend.vectors.edge_filters import EdgeDialect
-from backend.vectors.edge_nearest import EdgeNearest
+from backend.vectors.edge_nearest import EdgeNearest, Shares
 from backend.vectors.filters import buried, in_dialect, leading, of_merchant
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.payload import VECTOR_NAME, facts_of
@@ -36,6 +36,7 @@ class EdgeSearch:
 
     def __init__(self, shard: OpenShard) -> None:
         self._shard = shard
+        self._shares = Shares(shard)
 
     def nearest(
         self,
@@ -48,7 +49,7 @@ class EdgeSearch:
         exact: bool = False,
     ) -> list[Match]:
         """The `limit` best products of a merchant that satisfy the filter. See the port."""
-        return EdgeNearest(self._shard, merchant, wanted, exclude).matches(vector, limit, exact=exact)
+        return EdgeNearest(self._shard, self._shares, merchant, wanted, exclude).matches(vector, limit, exact=exact)
 
     def worded(
         self,

@@ -38,6 +38,7 @@ class OpenShard:
         self._writing = threading.RLock()
         self._unflushed = 0
         self._changed = sidecar.changed
+        self._revision = 0
         self._journal: Journal | None = None
         self._written_at = time.monotonic()
         self._missing = max(0, sidecar.points - self.size())
@@ -72,6 +73,11 @@ class OpenShard:
     def changed(self) -> int:
         """Points written since the segments were last built, each as often as it was written."""
         return self._changed
+
+    @property
+    def revision(self) -> int:
+        """Another number after every write, and for another shard: what was counted at one holds while it stands."""
+        return self._revision
 
     @property
     def idle_seconds(self) -> float:
@@ -123,6 +129,7 @@ class OpenShard:
                     self._journal.add(operation, points)
                 self._unflushed += points
                 self._changed += points
+                self._revision += 1
                 self._written_at = time.monotonic()
                 if self._unflushed >= self._limits.flush_points:
                     self._flush()
@@ -271,6 +278,7 @@ class OpenShard:
         self._point_to(noted, points, begun)
         self._shard, self._journal = engine, None
         self._changed, self._unflushed = journal.points, 0
+        self._revision += 1
 
     def _point_to(self, sidecar: Sidecar, points: int, flushed_at: datetime) -> None:
         """Note another shard, durably or not at all. A doubt about what it holds stays noted."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from qdrant_client import models
@@ -57,7 +58,7 @@ class ServerSearch:
                     consistency=self._server.read_from,
                 )
             )
-            return [Hit(str(point.id), point.score) for point in response.points]
+            return [Hit(UUID(str(point.id)), point.score) for point in response.points]
 
         hits = best_products(fetch, limit, GRAPH_TIERS)
         if not hits:
@@ -65,12 +66,12 @@ class ServerSearch:
         records = self._server.ask(
             lambda client: client.retrieve(
                 self._collection,
-                [hit.point_id for hit in hits],
+                [str(hit.point_id) for hit in hits],
                 with_payload=True,
                 consistency=self._server.read_from,
             )
         )
-        return matches_of(hits, {str(record.id): record.payload for record in records})
+        return matches_of(hits, {UUID(str(record.id)): record.payload for record in records})
 
     def worded(
         self,

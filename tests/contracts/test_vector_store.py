@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -613,7 +614,7 @@ class TestVectorStore:
             written.append(point(product(name, merchant=merchant), vector, f"picture {number}"))
             best[name] = max(best.get(name, -1.0), float(vector.astype(float) @ query.astype(float)))
         store.upsert(written)
-        first = {str(each.payload["product_id"]): product_part(each.point_id) for each in written}
+        first = {str(each.payload["product_id"]): product_part(UUID(each.point_id)) for each in written}
         expected = sorted(best, key=lambda name: (-best[name], first[name]))
         for limit in (1, 24, 100, 128, 129, 500, 1000):
             found = store.nearest(merchant, query, EVERYTHING, limit=limit)

@@ -12,9 +12,9 @@ from backend.domain.query import Match
 from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, GRAPH_TIERS, TIERS, Hit, best_products, matches_of
 
 
-def identified(product: int, picture: int) -> str:
+def identified(product: int, picture: int) -> uuid.UUID:
     """The id of a point: such ids are in the order of products, then of pictures."""
-    return str(uuid.UUID(int=int(product) << 48 | picture))
+    return uuid.UUID(int=int(product) << 48 | int(picture))
 
 
 class Engine:
@@ -35,19 +35,19 @@ class Engine:
         admitted = [self._hits[place] for place in self._by_rough[:candidates]]
         return sorted(admitted, key=lambda hit: -hit.score)[:number]
 
-    def truth(self) -> list[str]:
-        best: dict[str, float] = {}
+    def truth(self) -> list[int]:
+        best: dict[int, float] = {}
         for hit in self._hits:
             name = product_part(hit.point_id)
             best[name] = max(best.get(name, -math.inf), hit.score)
         return sorted(best, key=lambda name: (-best[name], name))
 
 
-def ids(hits: Sequence[Hit]) -> list[str]:
+def ids(hits: Sequence[Hit]) -> list[int]:
     return [product_part(hit.point_id) for hit in hits]
 
 
-def named(*products: int) -> list[str]:
+def named(*products: int) -> list[int]:
     return [product_part(identified(product, 0)) for product in products]
 
 
@@ -145,9 +145,10 @@ def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
 
 
 def test_a_point_removed_or_buried_since_it_was_found_is_left_out() -> None:
-    hits = [Hit("1", 0.9), Hit("2", 0.8), Hit("3", 0.7)]
+    one, two, three = (uuid.UUID(int=number) for number in (1, 2, 3))
+    hits = [Hit(one, 0.9), Hit(two, 0.8), Hit(three, 0.7)]
     there: Payload = {"product_id": "b", "image": "f00"}
-    (match,) = matches_of(hits, {"2": {**there, "price": None}, "3": {"version": 2, "buried_at": 1.0}})
+    (match,) = matches_of(hits, {two: {**there, "price": None}, three: {"version": 2, "buried_at": 1.0}})
     assert match == Match("b", 0.8, "f00", there)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.domain.filters import AnyOf, Between, Filter, Within
-from backend.vectors.edge_nearest import EdgeNearest
+from backend.vectors.edge_nearest import Shares
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
 from tests.factories import product
@@ -54,6 +54,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return remembered
 
 
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the engine was asked to count."""
+    remembered: list[str] = []
+    ask = OpenShard.ask
+
+    def remembering(shard: OpenShard, method: str, *arguments: Any) -> Any:
+        if method in {"count", "info"}:
+            remembered.append(method)
+        return ask(shard, method, *arguments)
+
+    monkeypatch.setattr(OpenShard, "ask", remembering)
+    return remembered
+
+
 def names_merchant(condition: Any) -> bool:
     return any(getattr(item, "key", None) == "merchant" for item in condition.must or [])
 
@@ -92,7 +107,7 @@ def test_an_estimate_that_is_wrong_shows_nobody_elses_product(
     for place in range(10):
         store.bury([tombstone(product(f"one-{place}", merchant="one"), f"picture {picture}") for picture in range(2)])
     right = store.nearest("one", QUERY, wanted, limit=30, exact=exact)
-    monkeypatch.setattr(EdgeNearest, "_about", lambda *_: 10**9)
+    monkeypatch.setattr(Shares, "of", lambda *_: (10**9, 10**9))
     assert store.nearest("one", QUERY, wanted, limit=30, exact=exact) == right
     assert len(right) == 30
     assert store.nearest("three", QUERY, wanted, limit=30, exact=exact) == []
@@ -114,3 +129,16 @@ def test_what_another_merchant_adds_between_the_count_and_the_search_is_not_show
     monkeypatch.setattr(OpenShard, "ask", late)
     assert found(store, "one", Filter()) == before
     assert found(store, "two", Filter()) == ["stranger"]
+
+
+def test_whose_how_much_is_is_counted_anew_only_after_a_write(store: EdgeStore, counted: list[str]) -> None:
+    fill(store, "one", 1)
+    counted.clear()
+    for _ in range(3):
+        found(store, "one", Filter())
+    assert sorted(counted) == ["count", "info"]
+    store.upsert(points(product("stranger", merchant="two"), [QUERY]))
+    for _ in range(3):
+        assert "stranger" not in found(store, "one", Filter())
+        assert found(store, "two", Filter()) == ["stranger"]
+    assert sorted(counted) == ["count", "count", "count", "info", "info"]
