@@ -15,6 +15,7 @@ from pathlib import Path
 import qdrant_edge
 
 from backend import errors
+from backend.vectors.edge_parts import build_in_parts, is_divided
 from backend.vectors.edge_shard import asked, flat_config, graph_config, number_index
 
 NOTHING_TO_DO = 3
@@ -33,6 +34,7 @@ class Plan:
     graph: bool
     indexed_kb: int
     scan_points: int
+    parts: int
     number_fields: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
@@ -40,7 +42,7 @@ class Plan:
         return [
             *(sys.executable, "-m", "backend.vectors.edge_build", str(self.folder)),
             *("--dimension", str(self.dimension), "--indexed-kb", str(self.indexed_kb), "--parent", str(os.getpid())),
-            *("--scan-points", str(self.scan_points)),
+            *("--scan-points", str(self.scan_points), "--parts", str(self.parts)),
             *(("--graph",) if self.graph else ()),
             *(f"--number-field={name}" for name in self.number_fields),
         ]
@@ -49,12 +51,18 @@ class Plan:
 def build(plan: Plan) -> bool:
     """Whether anything was to be built. Raises `IndexUnavailable`."""
     dimension, indexed_kb = plan.dimension, plan.indexed_kb
-    config = graph_config(dimension, indexed_kb, plan.scan_points) if plan.graph else flat_config(dimension, indexed_kb)
+    config = flat_config(dimension, indexed_kb)
+    if plan.graph:
+        config = graph_config(dimension, indexed_kb, plan.scan_points, plan.parts)
     shard = asked(qdrant_edge.EdgeShard.load, str(plan.folder), config)
     for name in plan.number_fields:
         asked(shard.update, number_index(name))
-    built: bool = asked(shard.optimize) or bool(plan.number_fields)
-    asked(shard.flush)  # only now are the former segments' files removed
+    built = True
+    if plan.graph and plan.parts > 1 and not is_divided(shard, plan.parts):
+        build_in_parts(shard, plan.parts, plan.folder.parent)
+    else:
+        built = asked(shard.optimize) or bool(plan.number_fields)
+        asked(shard.flush)  # only now are the former segments' files removed
     asked(shard.close)
     return built
 
@@ -66,6 +74,7 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, required=True)
     parser.add_argument("--indexed-kb", type=int, required=True)
     parser.add_argument("--scan-points", type=int, required=True)
+    parser.add_argument("--parts", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--graph", action="store_true")
     parser.add_argument("--number-field", action="append", default=[])
@@ -73,7 +82,7 @@ def main() -> None:
     os.nice(NICENESS)
     _end_with(given.parent)
     try:
-        sizes = given.indexed_kb, given.scan_points
+        sizes = given.indexed_kb, given.scan_points, given.parts
         plan = Plan(given.folder, given.dimension, given.graph, *sizes, tuple(given.number_field))
         built = build(plan)
     except errors.IndexUnavailable as err:

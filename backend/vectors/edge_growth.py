@@ -149,7 +149,7 @@ class Growth:
         fields = tuple(sorted(self._number_fields))
         with self._shard.copied_to(folder) as journal:
             growth = self._limits.growth
-            sizes = growth.indexed_kb, growth.scan_points
+            sizes = growth.indexed_kb, growth.scan_points, min(growth.parts, os.cpu_count() or 1)
             plan = Plan(folder, self._shard.space.dimension, graph, *sizes, fields)
             if self._built(plan, journal):
                 self._shard.move_to(folder, load_shard(folder), journal, graph=graph)

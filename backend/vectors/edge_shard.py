@@ -13,7 +13,14 @@ from backend import errors
 from backend.vectors.edge_copy import read_through
 from backend.vectors.graph_walk import LINKED_FIELDS, Way
 from backend.vectors.numbers import PREFIX as NUMBERS
-from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
+from backend.vectors.payload import (
+    FLAG_FIELDS,
+    FLOAT_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    TEXT_FIELDS,
+    VECTOR_NAME,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +38,7 @@ CHECKED_MEMORY = qdrant_edge.Memory.Pinned
 CHECKED_FIELDS = frozenset({"categories", "price", "in_stock", "attribute_terms"})
 """What is looked up point by point: on a walk, or for each point that another condition leaves. In memory of the
 process this takes two thirds of the time and 400 bytes a picture (`docs/scaling.md`)."""
+LARGEST_SEGMENT_KB = 1 << 40
 FLOAT_BYTES = 4
 CLOSING_SECONDS = 10.0
 
@@ -137,14 +145,16 @@ def flat_config(dimension: int, indexed_kb: int = INDEXED_KB) -> qdrant_edge.Edg
     return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(0, 100, 10_000))
 
 
-def graph_config(dimension: int, indexed_kb: int, scan_points: int) -> qdrant_edge.EdgeConfig:
+def graph_config(dimension: int, indexed_kb: int, scan_points: int, parts: int) -> qdrant_edge.EdgeConfig:
     """An HNSW graph (arXiv:1603.09320) over the same codes, walked by searches that admit more than `scan_points`.
 
     A filter that keeps fewer is searched by brute force over what it keeps, which is exact. That is where graphs fail:
-    what a category keeps lies together and mostly far from the query, and the walk ends before it is there.
+    what a category keeps lies together and mostly far from the query, and the walk ends before it is there. `parts`: as
+    many segments as stay apart, see `backend.vectors.edge_parts`.
     """
     scan_kb = scan_points * dimension * FLOAT_BYTES // 1024
-    return _config(dimension, indexed_kb, qdrant_edge.HnswIndexConfig(GRAPH_LINKS, GRAPH_BUILD_WIDTH, scan_kb))
+    graph = qdrant_edge.HnswIndexConfig(GRAPH_LINKS, GRAPH_BUILD_WIDTH, scan_kb)
+    return _config(dimension, indexed_kb, graph, segments=parts + 1)  # and the one that is written to
 
 
 def number_index(field: str) -> qdrant_edge.UpdateOperation:
@@ -159,7 +169,9 @@ def number_indexes(shard: qdrant_edge.EdgeShard) -> set[str]:
     return {name for name in asked(shard.info).payload_schema if name.startswith(NUMBERS)}
 
 
-def _config(dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig) -> qdrant_edge.EdgeConfig:
+def _config(
+    dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig, segments: int | None = None
+) -> qdrant_edge.EdgeConfig:
     return qdrant_edge.EdgeConfig(
         vectors={
             VECTOR_NAME: qdrant_edge.EdgeVectorParams(
@@ -170,7 +182,12 @@ def _config(dimension: int, indexed_kb: int, graph: qdrant_edge.HnswIndexConfig)
         quantization_config=qdrant_edge.TurboQuantQuantizationConfig(
             bits=qdrant_edge.TurboQuantBitSize.Bits4, memory=CODE_MEMORY
         ),
-        optimizers=qdrant_edge.EdgeOptimizersConfig(indexing_threshold=indexed_kb),
+        optimizers=qdrant_edge.EdgeOptimizersConfig(
+            indexing_threshold=indexed_kb,
+            default_segment_number=segments,
+            # Or the engine would leave more of them where they are large, by the number of its cores.
+            max_segment_size=LARGEST_SEGMENT_KB if segments else None,
+        ),
     )
 
 
@@ -191,7 +208,10 @@ def _wanted_indexes() -> dict[str, Any]:
 
     return {
         **{name: qdrant_edge.KeywordIndexParams(**general(name)) for name in KEYWORD_FIELDS},
-        **{name: qdrant_edge.IntegerIndexParams(lookup=True, range=True, **general(name)) for name in INTEGER_FIELDS},
+        **{
+            name: qdrant_edge.IntegerIndexParams(lookup=True, range=name not in FLAG_FIELDS, **general(name))
+            for name in INTEGER_FIELDS
+        },
         **{name: qdrant_edge.FloatIndexParams(**general(name)) for name in FLOAT_FIELDS},
         # The engine's own tokens: our texts are words in one form already, with spaces between. BM25 reads `scoring`.
         **{name: qdrant_edge.TextIndexParams(scoring=True, **general(name)) for name in TEXT_FIELDS},

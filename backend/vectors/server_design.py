@@ -5,7 +5,14 @@ from typing import Any, Literal, TypeAlias
 
 from qdrant_client import models
 
-from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS, VECTOR_NAME
+from backend.vectors.payload import (
+    FLAG_FIELDS,
+    FLOAT_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    TEXT_FIELDS,
+    VECTOR_NAME,
+)
 
 Codes: TypeAlias = Literal["none", "int8", "turbo4"]
 """What the graph is walked by instead of whole vectors: nothing, 8-bit integers, or TurboQuant with 4 bits."""
@@ -89,7 +96,10 @@ def payload_indexes() -> dict[str, PayloadIndex]:
         )
     for name in INTEGER_FIELDS:
         indexes[name] = models.IntegerIndexParams(
-            type=models.IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=_linked(name)
+            type=models.IntegerIndexType.INTEGER,
+            lookup=True,
+            range=name not in FLAG_FIELDS,
+            enable_hnsw=_linked(name),
         )
     for name in FLOAT_FIELDS:
         indexes[name] = models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=_linked(name))

@@ -215,6 +215,7 @@ def test_beyond_a_size_another_shard_with_a_graph_takes_the_place_of_the_first(g
     again.close()
     engine = load_shard(path / described(path).shard)
     assert engine.info().indexed_vectors_count == 700
+    assert engine.info().segments_count == 3  # two parts, and what is written to
     engine.close()
 
 
