@@ -1,6 +1,6 @@
 """Everything the use cases ask of the outside. Adapters implement these; fakes are held to the same tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -312,6 +312,10 @@ class VectorStore(VectorSearch, Protocol):
 
     def purge_tombstones(self, before: datetime) -> None:
         """Remove tombstones put before a moment: by then no writer can be so late."""
+        ...
+
+    def images_of(self, keys: Collection[ProductKey]) -> Mapping[ProductKey, set[str]]:
+        """The content hashes of each product's points, by product; of one that has none, an empty set."""
         ...
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:

@@ -116,7 +116,7 @@ class BuildIndex:
     def _index(self, keys: Sequence[ProductKey]) -> set[ProductKey]:
         """Bring these products in the index to their rows as they are now; those with a picture without a vector."""
         rows = self.catalog.products(keys)
-        held = {_key(row): self.vectors.vectors_of(_key(row)).keys() for row in rows}
+        held = self.vectors.images_of([_key(row) for row in rows])
         records = [record for row in rows if (record := _to_be_shown(row, held[_key(row)])) is not None]
         plans = {_key(record): plan_of(record, held[_key(record)]) for record in records}
         embedded = self.embed([item for plan in plans.values() for item in plan.add], _nobody_waits)

@@ -87,19 +87,22 @@ class ReconcileProducts:
         """
         records = {record.product.key: record for record in self.catalog.products([claim.key for claim in claims])}
         due = [(it, records[it.key]) for it in claims if it.key in records and records[it.key].version == it.version]
-        plans = {claim.key: plan_of(record, self.vectors.vectors_of(claim.key).keys()) for claim, record in due}
+        held = self.vectors.images_of([claim.key for claim, _ in due])
+        plans = {claim.key: plan_of(record, held[claim.key]) for claim, record in due}
         wanted = [item for plan in plans.values() for item in plan.add]
         embedded = self.embed(wanted, self._sign_of_life(claims))
         write_points(self.vectors, [record for _, record in due], plans, embedded)
-        done = [(claim, record) for claim, record in due if self._stands(claim.key, plans[claim.key])]
+        standing = self._standing(plans)
+        done = [(claim, record) for claim, record in due if claim.key in standing]
         settled = {claim.key for claim, _ in done}
         return _outcomes(done, plans, embedded), [claim for claim in claims if claim.key not in settled]
 
-    def _stands(self, key: ProductKey, plan: Plan) -> bool:
-        """Whether the pictures that were to be kept are still there: between the look at them and the writing of their
-        new facts, a worker with an older version may have buried them. After the writing none can.
+    def _standing(self, plans: Mapping[ProductKey, Plan]) -> set[ProductKey]:
+        """Whose pictures that were to be kept are still there: between the look at them and the writing of their new
+        facts, a worker with an older version may have buried them. After the writing none can.
         """
-        return not plan.keep or self.vectors.vectors_of(key).keys() >= {*plan.keep}
+        held = self.vectors.images_of([key for key, plan in plans.items() if plan.keep])
+        return {key for key, plan in plans.items() if not plan.keep or held[key] >= {*plan.keep}}
 
     def _sign_of_life(self, claims: Sequence[Claim]) -> Callable[[], None]:
         """Renews the leases when a third of their time is over: a batch on a slow machine may take longer than one."""

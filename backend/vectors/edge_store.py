@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +19,17 @@ from backend.ports import Point, Space, Tombstone
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_growth import Growth, remove_leftovers
 from backend.vectors.edge_limits import EdgeLimits
-from backend.vectors.edge_search import EdgeSearch, vector_of
+from backend.vectors.edge_search import SCANNED_POINTS, EdgeSearch, vector_of
 from backend.vectors.edge_shard import asked, create_shard, load_shard, number_index, optimize
 from backend.vectors.filters import (
     buried,
     in_dialect,
+    merchants_of,
     not_newer,
     of_content,
     of_merchant,
     of_product,
+    of_products,
     older,
     with_image,
 )
@@ -176,6 +178,26 @@ class EdgeStore(EdgeSearch):
             # By the filter too: what was replaced by a point since it was found is no tombstone any more.
             these = qdrant_edge.Filter(must=[gone, qdrant_edge.HasIdCondition({record.id for record in found})])
             self._shard.remove(asked(qdrant_edge.UpdateOperation.delete_points_by_filter, these))
+
+    def images_of(self, keys: Collection[ProductKey]) -> Mapping[ProductKey, set[str]]:
+        """The content hashes of each product's points, by product; of one that has none, an empty set."""
+        found: dict[ProductKey, set[str]] = {key: set() for key in keys}
+        for merchant, names in merchants_of(found, SCANNED_POINTS):
+            wanted, after = in_dialect(of_products(merchant, names), EdgeDialect()), None
+            while True:
+                request = qdrant_edge.ScrollRequest(
+                    offset=after,
+                    limit=SCANNED_POINTS,
+                    filter=wanted,
+                    with_payload=["product_id", "image"],
+                    with_vector=False,
+                )
+                records, after = self._shard.ask("scroll", request)
+                for record in records:
+                    found[ProductKey(merchant, record.payload["product_id"])].add(record.payload["image"])
+                if after is None:
+                    break
+        return found
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""

@@ -5,7 +5,8 @@ The walk over a filter is the same for every engine; the few words that differ a
 
 import math
 import sys
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -71,6 +72,16 @@ def leading(merchant: str, wanted: Filter, exclude: Sequence[str] = ()) -> Filte
     return replace(narrowed, must=(*narrowed.must, AnyOf("lead", (1,))))
 
 
+def merchants_of(keys: Iterable[ProductKey], most: int) -> Iterator[tuple[str, list[str]]]:
+    """The keys by merchant, at most so many at once: what `of_products` takes."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        names[key.merchant].append(key.product_id)
+    for merchant, ids in names.items():
+        for start in range(0, len(ids), most):
+            yield merchant, ids[start : start + most]
+
+
 def with_image(wanted: Filter, image: str | None) -> Filter:
     """`wanted`, and of these the one point that shows a picture; None: all."""
     return wanted if image is None else replace(wanted, must=(*wanted.must, AnyOf("image", (image,))))
@@ -80,6 +91,11 @@ def of_product(key: ProductKey, older_than: int | None = None) -> Filter:
     """The points of a product, or those of an older version. By merchant too: two may give the same product id."""
     version = () if older_than is None else older(older_than).must
     return Filter(must=(AnyOf("merchant", (key.merchant,)), AnyOf("product_id", (key.product_id,)), *version))
+
+
+def of_products(merchant: str, product_ids: Sequence[str]) -> Filter:
+    """The points of some products of one merchant."""
+    return Filter(must=(AnyOf("merchant", (merchant,)), AnyOf("product_id", tuple(product_ids))))
 
 
 def of_content(content_hash: str) -> Filter:

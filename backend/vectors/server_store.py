@@ -1,7 +1,7 @@
 """The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.20 or later."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -17,10 +17,12 @@ from backend.ports import Point, Space, Tombstone
 from backend.vectors.filters import (
     buried,
     in_dialect,
+    merchants_of,
     not_newer,
     of_content,
     of_merchant,
     of_product,
+    of_products,
     older,
     with_image,
 )
@@ -131,15 +133,19 @@ class ServerStore(ServerSearch):
             lambda client: client.delete(self._collection, gone, wait=True, ordering=self._server.ordering)
         )
 
+    def images_of(self, keys: Collection[ProductKey]) -> Mapping[ProductKey, set[str]]:
+        """The content hashes of each product's points, by product; of one that has none, an empty set."""
+        found: dict[ProductKey, set[str]] = {key: set() for key in keys}
+        for merchant, names in merchants_of(found, SCROLL_POINTS):
+            for record in self._scrolled(of_products(merchant, names), ["product_id", "image"], vectors=False):
+                if record.payload:
+                    found[ProductKey(merchant, record.payload["product_id"])].add(record.payload["image"])
+        return found
+
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
-        wanted, found = in_dialect(of_product(key), ServerDialect()), dict[str, Vector]()
-        after: models.ExtendedPointId | None = None
-        while True:
-            records, after = self._scrolled(wanted, after)
-            found.update((record.payload["image"], vector_of(record)) for record in records if record.payload)
-            if after is None:
-                return found
+        records = self._scrolled(of_product(key), ["image"], vectors=True)
+        return {record.payload["image"]: vector_of(record) for record in records if record.payload}
 
     def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
         """Content hash -> vector of any one point that shows it. One request for all; each stops at the first point."""
@@ -167,20 +173,27 @@ class ServerStore(ServerSearch):
         """Close the connections; the store cannot be used afterwards."""
         self._server.close()
 
-    def _scrolled(
-        self, wanted: models.Filter, after: models.ExtendedPointId | None
-    ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
-        return self._server.ask(
-            lambda client: client.scroll(
-                self._collection,
-                scroll_filter=wanted,
-                limit=SCROLL_POINTS,
-                offset=after,
-                with_payload=["image"],
-                with_vectors=[VECTOR_NAME],
-                consistency=self._server.read_from,
+    def _scrolled(self, wanted: Filter, facts: list[str], *, vectors: bool) -> Iterator[models.Record]:
+        condition = in_dialect(wanted, ServerDialect())
+
+        def page(after: models.ExtendedPointId | None) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+            return self._server.ask(
+                lambda client: client.scroll(
+                    self._collection,
+                    scroll_filter=condition,
+                    limit=SCROLL_POINTS,
+                    offset=after,
+                    with_payload=facts,
+                    with_vectors=[VECTOR_NAME] if vectors else False,
+                    consistency=self._server.read_from,
+                )
             )
-        )
+
+        records, after = page(None)
+        yield from records
+        while after is not None:
+            records, after = page(after)
+            yield from records
 
     def _any_of(self, content_hashes: Sequence[str]) -> list[models.QueryResponse]:
         requests = [

@@ -439,6 +439,26 @@ class TestVectorStore:
             assert vector.dtype == np.float32
             np.testing.assert_allclose(vector, written_point.vector, atol=1e-6)
 
+    def test_which_pictures_products_have_is_told_of_many_at_once(self, store: VectorStore, merchant: str) -> None:
+        names = [f"p{number}" for number in range(90)]  # more than are asked for at once, and more points than are read
+        shown = [product(name, merchant=merchant) for name in names]
+        for number, each in enumerate(shown):
+            store.upsert(points(each, signs(number, 1 + number % 4)))
+        other = product("p1", merchant=f"{merchant}-other")
+        store.upsert(points(other, signs(1, 2)))
+        store.bury([tombstone(shown[3], "picture 0"), tombstone(shown[4], "picture 0")])
+        keys = [each.key for each in shown]
+        found = store.images_of([*keys, other.key, key("absent", merchant)])
+        expected = {
+            each.key: {content_hash(f"{each.key.product_id}/picture {n}") for n in range(1 + number % 4)}
+            for number, each in enumerate(shown)
+        }
+        expected[keys[3]].remove(content_hash("p3/picture 0"))
+        expected[keys[4]].clear()
+        expected |= {other.key: {content_hash(f"p1/picture {n}") for n in range(2)}, key("absent", merchant): set()}
+        assert found == expected
+        assert store.images_of([]) == {}
+
     def test_an_unknown_product_has_no_vectors(self, store: VectorStore, merchant: str) -> None:
         assert dict(store.vectors_of(key("absent", merchant))) == {}
 
@@ -857,6 +877,7 @@ class TestVectorStore:
             lambda: own_store.set_facts(key(), facts),
             lambda: own_store.bury([tombstone(product())]),
             lambda: own_store.purge_tombstones(NEVER),
+            lambda: own_store.images_of([key()]),
             lambda: own_store.vectors_of(key()),
             lambda: own_store.vectors_by_content([content_hash("p-1/front")]),
             lambda: own_store.nearest("shop", NORTH, EVERYTHING, limit=1),

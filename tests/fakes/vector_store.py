@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
@@ -102,6 +102,14 @@ class FakeVectorStore:
                 for name, stored in self._points.items()
                 if stored.buried_at is None or stored.buried_at >= before.timestamp()
             }
+
+    def images_of(self, keys: Collection[ProductKey]) -> Mapping[ProductKey, set[str]]:
+        self._answer()
+        found: dict[ProductKey, set[str]] = {key: set() for key in keys}
+        for stored in self._all():
+            if stored.key in found:
+                found[stored.key].add(str(stored.payload["image"]))
+        return found
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         self._answer()

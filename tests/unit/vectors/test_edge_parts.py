@@ -10,6 +10,7 @@ import qdrant_edge
 
 from backend.vectors import edge_parts
 from backend.vectors.edge_build import Plan, build
+from backend.vectors.edge_search import vector_of
 from backend.vectors.edge_shard import create_shard, load_shard
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.payload import VECTOR_NAME
@@ -39,10 +40,7 @@ def content(shard: qdrant_edge.EdgeShard) -> dict[str, tuple[bytes, Any]]:
         qdrant_edge.ScrollRequest(limit=10 * PRODUCTS, with_payload=True, with_vector=[VECTOR_NAME])
     )
     assert after is None
-    return {
-        str(record.id): (np.asarray(record.vector[VECTOR_NAME], np.float32).tobytes(), record.payload)
-        for record in records
-    }
+    return {str(record.id): (vector_of(record).tobytes(), record.payload) for record in records}
 
 
 def segments(folder: Path) -> int:
@@ -79,7 +77,7 @@ def test_what_is_dealt_already_is_not_dealt_again_when_much_has_changed(path: Pa
     shard = load_shard(folder)
     before = content(shard)
     half = [
-        qdrant_edge.Point(id=name, vector={VECTOR_NAME: np.frombuffer(vector, np.float32)}, payload=payload)
+        qdrant_edge.Point(id=name, vector={VECTOR_NAME: np.frombuffer(vector, np.float32).tolist()}, payload=payload)
         for name, (vector, payload) in list(before.items())[: PRODUCTS // 2]
     ]
     shard.update(qdrant_edge.UpdateOperation.upsert_points(half))
