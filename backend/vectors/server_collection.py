@@ -1,5 +1,6 @@
 """The collection on a Qdrant server: made and described. Needs Qdrant 1.20 or later."""
 
+import logging
 from dataclasses import asdict
 
 from qdrant_client import QdrantClient, models
@@ -9,6 +10,8 @@ from backend.ports import Space
 from backend.vectors.numbers import PREFIX as NUMBERS
 from backend.vectors.server import Server
 from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
+
+log = logging.getLogger(__name__)
 
 FORMAT = 4
 """Which facts and ids its points have. 1 was that of versions before words could be searched, 2 before attributes'
@@ -37,10 +40,26 @@ def create_collection(server: Server, collection: str, space: Space, design: Des
 
     def create(client: QdrantClient) -> None:
         client.create_collection(
-            collection, **design.collection(space.dimension), metadata={"space": asdict(space), "format": FORMAT}
+            collection,
+            **design.collection(space.dimension),
+            metadata={"space": asdict(space), "format": FORMAT, "layout": asdict(design)},
         )
 
     server.ask(create)
+
+
+def warn_of_another_layout(server: Server, collection: str, wanted: Design) -> None:
+    """Say in the log what the settings want otherwise than the collection was made: that changes nothing on it."""
+    metadata = server.ask(lambda client: client.get_collection(collection)).config.metadata or {}
+    made = metadata.get("layout", {})
+    other = [f"{name} {made[name]}, not {it}" for name, it in asdict(wanted).items() if made.get(name, it) != it]
+    if other:
+        log.warning(
+            "The collection %s keeps the layout it was made with: %s. The settings hold for the next one, which a reindex "
+            "makes.",
+            collection,
+            "; ".join(other),
+        )
 
 
 def remove_collection(server: Server, collection: str) -> None:

@@ -36,6 +36,7 @@ from backend.vectors.server_collection import (
     number_indexes,
     remove_collection,
     stored_space,
+    warn_of_another_layout,
 )
 from backend.vectors.server_design import Design
 from backend.vectors.server_filters import ServerDialect
@@ -93,6 +94,8 @@ class ServerStore(ServerSearch):
                     raise
                 # Another process made it between the two calls: a new deployment's processes start together.
         refuse_other_space(collection, stored, space)
+        if design is not None:
+            warn_of_another_layout(server, collection, design)
         return cls.open(server, collection)
 
     @staticmethod

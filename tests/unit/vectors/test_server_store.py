@@ -1,6 +1,7 @@
 """The server's store where the contract does not look. The client's in-process mode stands in for a server."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from qdrant_client import QdrantClient, models
 from backend.errors import IndexUnavailable, Misconfigured, ModelMismatch
 from backend.ports import Space
 from backend.vectors.server import Server
+from backend.vectors.server_collection import FORMAT
+from backend.vectors.server_design import Design
 from backend.vectors.server_store import ServerStore
 from tests.factories import product
 from tests.unit.vectors.points import SPACE, point, toward
@@ -66,6 +69,26 @@ def test_a_collection_is_opened_again_with_its_points(client: Recording, server:
     again = ServerStore.open_or_create(server, "products", SPACE)
     assert (again.space, again.count()) == (SPACE, 1)
     assert client.made.count("products") == 1
+
+
+def test_a_layout_that_is_wanted_now_and_that_the_collection_has_not_is_said(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    ServerStore.open_or_create(server, "products", SPACE, Design(codes="int8"))
+    ServerStore.open_or_create(server, "products", SPACE, Design(codes="int8"))
+    assert not caplog.records
+    ServerStore.open_or_create(server, "products", SPACE, Design(codes="turbo4", replicas=2))
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "products keeps the layout it was made with: replicas 1, not 2; codes int8, not turbo4" in said
+
+
+def test_a_collection_that_does_not_say_its_layout_is_opened_without_a_word(
+    client: Recording, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = {"space": asdict(SPACE), "format": FORMAT}
+    client.create_collection("products", **Design().collection(SPACE.dimension), metadata=known)
+    ServerStore.open_or_create(server, "products", SPACE, Design(replicas=2))
+    assert not caplog.records
 
 
 def test_a_collection_of_another_encoder_is_refused(server: Server) -> None:
