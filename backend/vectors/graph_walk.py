@@ -22,8 +22,8 @@ UNRELATED_FIELDS = frozenset({"in_stock", "price", "currency"})
 DENSE_ANYWHERE = 0.2
 """Such a filter leaves enough at less: in stock and half of the prices, a quarter, 0.998. At a tenth, 0.97."""
 WHOLE_POINTS = 100_000
-"""Up to here all that a filter keeps is compared, by whole vectors: 0.2 ms for each thousand. Beyond, walks that look
-two links ahead (ACORN, arXiv:2403.04871) find as much and take no longer."""
+"""Up to here all that a filter keeps is compared, by whole vectors: 0.1 ms for each thousand on two cores. Beyond,
+walks that look two links ahead (ACORN, arXiv:2403.04871) find as much and take no longer."""
 LINKED_FIELDS = frozenset({"merchant", "in_stock", "price"})
 """Points that share one of these values, or a part of the prices, are linked with one another besides. Prices and stock
 know nothing of looks, so that such links lead from any place to any other. Without those of prices some questions in

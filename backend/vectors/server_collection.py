@@ -55,8 +55,8 @@ def warn_of_another_layout(server: Server, collection: str, wanted: Design) -> N
     other = [f"{name} {made[name]}, not {it}" for name, it in asdict(wanted).items() if made.get(name, it) != it]
     if other:
         log.warning(
-            "The collection %s keeps the layout it was made with: %s. The settings hold for the next one, which a reindex "
-            "makes.",
+            "The collection %s keeps the layout it was made with: %s. The settings hold for the next one, "
+            "which a reindex makes.",
             collection,
             "; ".join(other),
         )
