@@ -1,6 +1,7 @@
 """Everything the use cases ask of the outside. Adapters implement these; fakes are held to the same tests."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,11 +48,25 @@ class PictureReader(Protocol):
         ...
 
 
+class Puts(Protocol):
+    """Where bytes are put that are to be durable together. Used by one thread at a time."""
+
+    def put(self, data: bytes) -> str:
+        """Store, and return the content hash. Same bytes, same key."""
+        ...
+
+
 class BlobStore(Protocol):
     """Original bytes by content hash (sha-256, hex). Raises `errors.BlobsUnavailable`."""
 
     def put(self, data: bytes) -> str:
         """Store durably (survives power loss once this returns) and return the content hash. Same bytes, same key."""
+        ...
+
+    def together(self) -> AbstractContextManager[Puts]:
+        """What is put in the block is there, and durable, once it ends: of many the waiting for disk or network is
+        shared. Of a block that raises, or whose end does, nothing need be there.
+        """
         ...
 
     def get(self, content_hash: str) -> bytes:

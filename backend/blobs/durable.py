@@ -21,8 +21,8 @@ def unavailable(done: str) -> Iterator[None]:
         raise errors.BlobsUnavailable(f"The picture store cannot be {done}: {err.strerror or err}.") from err
 
 
-def flush_directory(path: Path) -> None:
-    """Flush the names in a directory: a new file's content alone would be there without a name."""
+def flush_path(path: Path) -> None:
+    """Flush a file, or the names in a directory: a new file's content alone would be there without a name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,14 +6,15 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from backend import errors
-from backend.blobs.durable import flush_directory, unavailable
+from backend.blobs.durable import flush_path, unavailable
+from backend.ports import Puts
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 """What a sha-256 in hex looks like. Nothing else becomes part of a path, so no path can be climbed."""
@@ -50,14 +51,25 @@ class FilesystemBlobs:
 
     def put(self, data: bytes) -> str:
         """Store durably and return the content hash. Raises `errors.BlobsUnavailable`, leaving nothing behind."""
-        content_hash = hashlib.sha256(data).hexdigest()
-        with unavailable("written"):
-            if not self._used_again(content_hash, len(data)):
-                with self._temporary() as (path, file):
-                    file.write(data)
-                    self._publish(path, file, content_hash)
-            self._anchor(content_hash)
-        return content_hash
+        with self.together() as puts:
+            return puts.put(data)
+
+    @contextmanager
+    def together(self) -> Iterator[Puts]:
+        """See the port. A file system's journal is written once for what is flushed together: each of 64 pictures of
+        28 kB takes two thirds of the time, and of the processor's, that it takes alone (0.6 ms for 0.9).
+        """
+        puts = _Together(self._draft)
+        try:
+            yield puts
+            with unavailable("written"):
+                for draft in puts.drafts.values():
+                    flush_path(draft)
+                self._publish(puts.drafts)
+                self._anchor(puts.hashes)
+        finally:
+            for draft in puts.drafts.values():
+                _remove(draft)
 
     def get(self, content_hash: str) -> bytes:
         """The bytes. Raises `errors.ImageNotFound`, `errors.BlobsUnavailable`."""
@@ -118,49 +130,71 @@ class FilesystemBlobs:
                 return False
             return True
 
-    @contextmanager
-    def _temporary(self) -> Iterator[tuple[Path, IO[bytes]]]:
-        """A new file on the blobs' own file system (a rename across two is a copy), gone afterwards unless renamed."""
-        path = self._incoming / f"{uuid.uuid4().hex}.part"
+    def _draft(self, content_hash: str, data: bytes) -> Path | None:
+        """The bytes in a file that has no name of theirs yet; None when they are stored. Raises `BlobsUnavailable`."""
         with unavailable("written"):
-            file = path.open("xb")
-        try:
-            yield path, file
-        finally:
-            # Closing writes what a failed write left over, and may fail again: the first failure is the one to report.
-            with suppress(OSError):
-                file.close()
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+            if self._used_again(content_hash, len(data)):
+                return None
+            # On the blobs' own file system: a rename across two is a copy.
+            draft = self._incoming / f"{uuid.uuid4().hex}.part"
+            try:
+                with draft.open("xb") as file:
+                    file.write(data)
+            except BaseException:
+                _remove(draft)
+                raise
+            return draft
 
-    def _publish(self, path: Path, file: IO[bytes], content_hash: str) -> None:
-        """Flush the content, then name it. The other order could leave an empty blob with a good name."""
-        file.flush()
-        os.fsync(file.fileno())
-        target = self._path(content_hash)
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _publish(self, drafts: Mapping[str, Path]) -> None:
+        """Name contents that are flushed. The other order could leave an empty blob with a good name."""
+        for content_hash in drafts:
+            self._path(content_hash).parent.mkdir(parents=True, exist_ok=True)
         with self._locked(fcntl.LOCK_SH):
-            _stamp(path)
-            path.replace(target)
+            for content_hash, draft in drafts.items():
+                _stamp(draft)
+                draft.replace(self._path(content_hash))
 
-    def _anchor(self, content_hash: str) -> None:
-        """Flush the directory that holds the blob's name, and once per process those that hold the directories' names.
+    def _anchor(self, content_hashes: Collection[str]) -> None:
+        """Flush the directories that hold the blobs' names, and once per process those that hold the directories'.
 
         Also for a blob that was there already: the process that is storing the same bytes may not have come so far, and
         this call too promises that they stay. A flush takes milliseconds, hence none that is not needed.
         """
-        leaf = self._path(content_hash).parent
-        flush_directory(leaf)
-        for directory in (leaf, leaf.parent):
-            if directory not in self._anchored:
-                flush_directory(directory.parent)
-                self._anchored.add(directory)
+        leaves = {self._path(content_hash).parent for content_hash in content_hashes}
+        new_leaves = leaves - self._anchored
+        branches = {leaf.parent for leaf in new_leaves}
+        new_branches = branches - self._anchored
+        for directory in (*leaves, *branches, *((self._root,) if new_branches else ())):
+            flush_path(directory)
+        self._anchored.update(new_leaves, new_branches)
 
     def _remove_stale(self, before: float) -> None:
         for path in self._incoming.glob("*.part"):
             with suppress(FileNotFoundError):  # another process finished or cleaned it meanwhile
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+
+class _Together:
+    """See `backend.ports.Puts`. `draft`: writes bytes that are not stored yet, to be flushed and named at the end."""
+
+    def __init__(self, draft: Callable[[str, bytes], Path | None]) -> None:
+        self._draft = draft
+        self.hashes: set[str] = set()
+        self.drafts: dict[str, Path] = {}
+
+    def put(self, data: bytes) -> str:
+        """Raises `errors.BlobsUnavailable`."""
+        content_hash = hashlib.sha256(data).hexdigest()
+        if content_hash not in self.hashes and (draft := self._draft(content_hash, data)) is not None:
+            self.drafts[content_hash] = draft
+        self.hashes.add(content_hash)
+        return content_hash
+
+
+def _remove(draft: Path) -> None:
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)
 
 
 def _stamp(path: Path) -> None:

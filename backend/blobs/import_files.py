@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from backend import errors
-from backend.blobs.durable import CHUNK_BYTES, flush_directory, unavailable
+from backend.blobs.durable import CHUNK_BYTES, flush_path, unavailable
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -27,7 +27,7 @@ class FilesystemImportFiles:
         self._root = root
         with unavailable("written"):
             root.mkdir(parents=True, exist_ok=True)
-            flush_directory(root.parent)
+            flush_path(root.parent)
             for path in root.glob("*.part"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < time.time() - stale_seconds:
@@ -52,7 +52,7 @@ class FilesystemImportFiles:
                 os.fsync(file.fileno())
             with unavailable("written"):
                 part.replace(self._root / name)
-                flush_directory(self._root)
+                flush_path(self._root)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)

@@ -5,17 +5,23 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 from typing import Final
 
 from backend import errors
 from backend.blobs.s3_bucket import Bucket, Missing, Stored
+from backend.ports import Puts
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PICTURES: Final = "pictures"
 _STAMP_DIGITS: Final = 14  # microseconds since 1970 in hex, until the year 4253
+TOGETHER: Final = 8
+"""Puts under way at once: a store answers in some 20 to 50 ms whatever the size of a picture, and has many disks."""
 _TRIES: Final = 5
 """Reads of one blob that is put again each time between its listing and its reading: one such chance in a million."""
 
@@ -39,6 +45,18 @@ class S3Blobs:
         a new put mends it.
         """
         content_hash = hashlib.sha256(data).hexdigest()
+        self._put(content_hash, data)
+        return content_hash
+
+    @contextmanager
+    def together(self) -> Iterator[Puts]:
+        """See the port. A put waits for two or three answers of the store, so some are under way at once."""
+        with ThreadPoolExecutor(TOGETHER, thread_name_prefix="s3-put") as pool:
+            puts = _Together(lambda content_hash, data: pool.submit(self._put, content_hash, data))
+            yield puts
+            puts.wait()
+
+    def _put(self, content_hash: str, data: bytes) -> None:
         known = self._objects(content_hash)
         name = _new_name(known)
         if not (known and known[-1].size == len(data) and self._copied(content_hash, known[-1].name, name)):
@@ -49,7 +67,6 @@ class S3Blobs:
                 )
         for old in known:
             self._bucket.delete(_PICTURES, content_hash, old.name)
-        return content_hash
 
     def get(self, content_hash: str) -> bytes:
         """The bytes: one listing and one read. Raises `errors.ImageNotFound`, `errors.BlobsUnavailable`."""
@@ -98,6 +115,29 @@ class S3Blobs:
         except Missing:  # discarded since it was listed
             return False
         return True
+
+
+class _Together:
+    """See `backend.ports.Puts`. `put`: begins a put. At most `TOGETHER` are under way, whose bytes are in memory."""
+
+    def __init__(self, put: Callable[[str, bytes], Future[None]]) -> None:
+        self._put = put
+        self._hashes: set[str] = set()
+        self._under_way: deque[Future[None]] = deque()
+
+    def put(self, data: bytes) -> str:
+        """Raises `errors.BlobsUnavailable`, for one that was put before, too."""
+        content_hash = hashlib.sha256(data).hexdigest()
+        if content_hash not in self._hashes:
+            self.wait(TOGETHER - 1)
+            self._hashes.add(content_hash)
+            self._under_way.append(self._put(content_hash, data))
+        return content_hash
+
+    def wait(self, left: int = 0) -> None:
+        """Until so many are left under way."""
+        while len(self._under_way) > left:
+            self._under_way.popleft().result()
 
 
 def _new_name(known: list[Stored]) -> str:

@@ -1,6 +1,7 @@
 """Step of every upload: check each picture's header and store its bytes. A bad picture among good ones fails alone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from backend.domain.picture import Picture, PictureState
@@ -15,7 +16,7 @@ from backend.errors import (
     UnfetchablePicture,
     UnreadableImage,
 )
-from backend.ports import BlobStore, PictureFetcher, PictureReader
+from backend.ports import BlobStore, PictureFetcher, PictureReader, Puts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,11 @@ class KeepPictures:
     blobs: BlobStore
     max_pictures: int
 
-    def __call__(self, uploads: Sequence[Upload]) -> tuple[Picture, ...]:
+    def together(self) -> AbstractContextManager[Puts]:
+        """For the pictures of several products, to be given to each call in the block: durable when it ends."""
+        return self.blobs.together()
+
+    def __call__(self, uploads: Sequence[Upload], puts: Puts | None = None) -> tuple[Picture, ...]:
         """The pictures with their content hashes, addresses or codes. At least one is usable.
 
         Raises `PicturesMissing`, `TooManyPictures`, or, when none is usable, the first picture's own error with all
@@ -46,11 +51,17 @@ class KeepPictures:
             raise PicturesMissing(field="images")
         if len(uploads) > self.max_pictures:
             raise TooManyPictures(f"{len(uploads)} pictures; at most {self.max_pictures} are allowed", field="images")
+        if puts is None:
+            with self.together() as own:
+                return self._kept(uploads, own)
+        return self._kept(uploads, puts)
+
+    def _kept(self, uploads: Sequence[Upload], puts: Puts) -> tuple[Picture, ...]:
         kept: dict[object, Picture] = {}
         refusals: list[tuple[str, ShelfsightError]] = []
         for number, upload in enumerate(uploads):
             try:
-                picture = self._keep(upload)
+                picture = self._keep(upload, puts)
             except (UnreadableImage, PictureMissing, UnfetchablePicture) as err:
                 refusals.append((f"images[{number}]", err))
                 url = upload.url and shown(upload.url, MAX_SHOWN_URL)
@@ -61,7 +72,7 @@ class KeepPictures:
             raise type(first)(first.detail, errors=[FieldError(name, err.code, err.detail) for name, err in refusals])
         return tuple(kept.values())
 
-    def _keep(self, upload: Upload) -> Picture:
+    def _keep(self, upload: Upload, puts: Puts) -> Picture:
         if upload.url is not None:
             self.fetcher.check(upload.url)
             return Picture(None, url=upload.url)
@@ -69,7 +80,7 @@ class KeepPictures:
             raise InvalidInput("a picture has neither bytes nor an address")
         data = upload.read()
         self.reader.inspect(data)
-        return Picture(self.blobs.put(data), name=shown(upload.name))
+        return Picture(puts.put(data), name=shown(upload.name))
 
 
 MAX_SHOWN_URL = 500

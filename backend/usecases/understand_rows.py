@@ -10,7 +10,7 @@ from backend.domain.product import Product, ProductKey
 from backend.domain.product_facts import patched
 from backend.domain.work import Change
 from backend.errors import InvalidInput, NotFound, ProductNotFound, ShelfsightError
-from backend.ports import Catalog, Manifest
+from backend.ports import Catalog, Manifest, Puts
 from backend.usecases.keep_pictures import KeepPictures, Upload
 from backend.usecases.read_product import ReadImage
 
@@ -33,11 +33,12 @@ class UnderstandRows:
         known = self._known(merchant, rows)
         changes: list[Change] = []
         refused: list[JobItem] = []
-        for row in rows:
-            try:
-                changes.append(self._change(merchant, manifest, row, known))
-            except (InvalidInput, NotFound) as err:
-                refused.append(refusal(row, err))
+        with self.keep_pictures.together() as puts:
+            for row in rows:
+                try:
+                    changes.append(self._change(merchant, manifest, row, known, puts))
+                except (InvalidInput, NotFound) as err:
+                    refused.append(refusal(row, err))
         return changes, refused
 
     def _known(self, merchant: str, rows: Sequence[Row]) -> Versions:
@@ -45,7 +46,7 @@ class UnderstandRows:
         records = self.catalog.products(keys) if keys else []
         return {it.product.key: (it.product, it.version) for it in records if not it.deleted}
 
-    def _change(self, merchant: str, manifest: Manifest, row: Row, known: Versions) -> Change:
+    def _change(self, merchant: str, manifest: Manifest, row: Row, known: Versions, puts: Puts) -> Change:
         if row.error is not None:
             raise row.error
         if row.patch is not None and row.product_id is not None:
@@ -53,7 +54,7 @@ class UnderstandRows:
         if row.product is None:
             raise InvalidInput("the row names no product")
         uploads = [self._upload(merchant, manifest, ref, n) for n, ref in enumerate(row.pictures)]
-        return Change(row.product.key, row.product, self.keep_pictures(uploads), row=row.number, line=row.line)
+        return Change(row.product.key, row.product, self.keep_pictures(uploads, puts), row=row.number, line=row.line)
 
     def _patch(self, key: ProductKey, row: Row, known: Versions) -> Change:
         if key not in known or row.patch is None:

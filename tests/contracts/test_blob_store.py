@@ -64,6 +64,38 @@ class TestBlobStore:
             blobs.get(key)
         assert blobs.discard(key, unused_since=NEVER) is False
 
+    def test_what_is_put_together_is_there_at_the_end(self, blobs: BlobStore) -> None:
+        known = blobs.put(b"known")
+        contents = [f"picture {number}".encode() for number in range(40)]
+        with blobs.together() as puts:
+            keys = [puts.put(data) for data in [*contents, contents[0], b"known"]]
+        assert keys == [hashlib.sha256(data).hexdigest() for data in [*contents, contents[0], b"known"]]
+        assert [blobs.get(key) for key in keys[:40]] == contents
+        assert sorted(blobs.unused_since(NEVER)) == sorted({*keys, known})
+
+    def test_what_is_put_together_is_put_again(self, blobs: BlobStore) -> None:
+        key, other = blobs.put(b"shared"), blobs.put(b"alone")
+        moment = this_moment()
+        with blobs.together() as puts:
+            puts.put(b"shared")
+        assert list(blobs.unused_since(moment)) == [other]
+        assert blobs.discard(key, unused_since=moment) is False
+
+    def test_a_block_that_ends_in_an_error_lets_it_through(self, blobs: BlobStore) -> None:
+        def fail() -> None:
+            with blobs.together() as puts:
+                puts.put(b"perhaps kept")
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        assert blobs.get(blobs.put(b"perhaps kept")) == b"perhaps kept"
+
+    def test_nothing_may_be_put_together(self, blobs: BlobStore) -> None:
+        with blobs.together():
+            pass
+        assert list(blobs.unused_since(NEVER)) == []
+
     # --- what nobody needs any more -----------------------------------------------------------------------------------
 
     def test_an_empty_store_has_nothing_unused(self, blobs: BlobStore) -> None:

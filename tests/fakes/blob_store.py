@@ -3,9 +3,11 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from backend import errors
+from backend.ports import Puts
 
 
 class FakeBlobs:
@@ -26,6 +28,12 @@ class FakeBlobs:
         self.contents[content_hash] = bytes(data)
         self.put_at[content_hash] = self._clock()
         return content_hash
+
+    @contextmanager
+    def together(self) -> Iterator[Puts]:
+        self._check()
+        yield self
+        self._check()
 
     def get(self, content_hash: str) -> bytes:
         self._check()

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import itertools
 import os
 import stat
 import subprocess
@@ -145,6 +146,58 @@ def test_content_is_flushed_before_it_has_a_name_and_every_directory_after(
     blobs.put(b"data")
     leaf = path_of(root, b"data").parent
     assert steps == ["content", "name", *(f"directory {path.stat().st_ino}" for path in (leaf, leaf.parent, root))]
+
+
+def put_together(blobs: FilesystemBlobs, number: int, last: Callable[[], object] = bool) -> None:
+    with blobs.together() as puts:
+        for each in range(number):
+            puts.put(bytes([each]))
+        last()
+
+
+def test_of_many_all_contents_are_flushed_before_any_has_a_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = FilesystemBlobs(root)
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "content")
+        real_fsync(descriptor)
+
+    def replace(path: Path, target: Path) -> Path:
+        steps.append("name")
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    put_together(blobs, 5, lambda: steps.append("end"))
+    assert steps.pop(0) == "end"
+    assert [step for step, _ in itertools.groupby(steps)] == ["content", "name", "directory"]
+    assert (steps.count("content"), steps.count("name")) == (5, 5)
+
+
+@pytest.mark.parametrize("failing_flush", [1, 3, 6, 9])
+def test_of_many_that_cannot_be_flushed_nothing_is_left_without_a_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch, failing_flush: int
+) -> None:
+    blobs = FilesystemBlobs(root)
+    real_fsync, flushed = os.fsync, itertools.count(1)
+
+    def fsync(descriptor: int) -> None:
+        if next(flushed) == failing_flush:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(errors.BlobsUnavailable, match=os.strerror(errno.EIO)):
+        put_together(blobs, 5)
+    monkeypatch.undo()
+    named = {path_of(root, bytes([number])) for number in range(5)}
+    left = set(files_below(root))
+    assert left <= named
+    assert bool(left) == (failing_flush > 5)  # contents come first, then the names' directories
+    for number in range(5):
+        assert blobs.get(blobs.put(bytes([number]))) == bytes([number])
 
 
 def test_directories_known_to_stay_are_not_flushed_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

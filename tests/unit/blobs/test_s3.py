@@ -201,12 +201,21 @@ def test_a_bucket_that_answers_is_checked_to_read_and_to_write(bucket: Watched) 
     assert stored(bucket) == []
 
 
+def put_together(blobs: S3Blobs, number: int) -> None:
+    with blobs.together() as puts:
+        for each in range(number):
+            puts.put(bytes([each]))
+
+
 def test_a_bucket_that_is_missing_is_said_with_what_to_do(s3: S3Server) -> None:
     bucket = Bucket("s3://not-there/x", endpoint=s3.endpoint)
     with pytest.raises(errors.Misconfigured, match=r"NoSuchBucket.*make the bucket"):
         bucket.check()
     with pytest.raises(errors.BlobsUnavailable, match="NoSuchBucket"):
         S3Blobs(bucket).put(DATA)
+    for number in (1, 20):  # fewer than are under way at once, and more
+        with pytest.raises(errors.BlobsUnavailable, match="NoSuchBucket"):
+            put_together(S3Blobs(bucket), number)
     with pytest.raises(errors.BlobsUnavailable):
         S3Blobs(bucket).get(HASH)
 
