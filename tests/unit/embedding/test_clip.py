@@ -17,6 +17,7 @@ from backend.domain.picture import Pixels, Vectors
 from backend.embedding.hub import Hub
 from backend.errors import ModelUnavailable
 from tests.fakes.tiny_clip import DIMENSION, SIDE, TOKEN_LIMIT, save_tiny_clip
+from tests.processor import WAY_IN_BFLOAT16
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +170,7 @@ class TestPrecision:
         return load(str(clip_folder), device="cpu", exact=False)
 
     def test_half_the_bits_give_the_same_vectors(self, fast: ClipEncoder, encoder: ClipEncoder) -> None:
-        assert "bfloat16, fused layers" in fast.how
+        assert WAY_IN_BFLOAT16 in fast.how
         for ours, theirs in (
             (fast.embed_images(pictures()), encoder.embed_images(pictures())),
             (fast.embed_texts(TEXTS), encoder.embed_texts(TEXTS)),

@@ -12,6 +12,7 @@ import pytest
 
 from backend.errors import ModelUnavailable
 from tests.fakes.tiny_clip import SIDE, TOKEN_LIMIT
+from tests.processor import WAY_IN_BFLOAT16
 
 if TYPE_CHECKING:
     from backend.embedding.clip import ClipEncoder
@@ -72,7 +73,7 @@ def test_the_fastest_way_gives_them_too(folder: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.bfloat16)
     fast = load(folder, exact=False)
-    assert "bfloat16, fused layers" in fast.how
+    assert WAY_IN_BFLOAT16 in fast.how
     assert np.einsum("nd,nd->n", fast.embed_texts(TEXTS), load(folder).embed_texts(TEXTS)).min() > 0.995
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from backend.embedding.packaged import fused
 from backend.embedding.packaged.fused import FusedTower
 from backend.embedding.packaged.network import Block, Convolution
+from tests.processor import has_onednn_bfloat16
 
 SIDE = 20
 
@@ -51,9 +52,7 @@ def test_fused_operations_compute_what_torchs_public_ones_do(blocks: list[Block]
     assert torch.allclose(features, plainly(blocks, pixels), atol=1e-5)
 
 
-@pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bfloat16 for this processor (AVX-512)"
-)
+@pytest.mark.skipif(not has_onednn_bfloat16(), reason="oneDNN has no bfloat16 for this processor (AVX-512)")
 @torch.inference_mode()
 def test_in_bfloat16_they_are_as_near_as_its_eight_bits_allow(blocks: list[Block], pixels: Tensor) -> None:
     features = FusedTower(blocks, torch.bfloat16, SIDE)(pixels)
