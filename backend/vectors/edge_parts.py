@@ -40,10 +40,8 @@ def build_in_parts(shard: qdrant_edge.EdgeShard, parts: int, scratch: Path) -> N
         _built(shard)
         kept.seek(0)
         back = _pages(kept, pages)
-        for part in range(1, parts):
-            for number, page in enumerate(
-                islice(back, pages * part // (parts - 1) - pages * (part - 1) // (parts - 1))
-            ):
+        for share in np.array_split(np.arange(pages), parts - 1):
+            for number, page in enumerate(islice(back, len(share))):
                 asked(shard.update, asked(qdrant_edge.UpdateOperation.upsert_points, page))
                 if number % PAGES_PER_FLUSH == 0:
                     asked(shard.flush)

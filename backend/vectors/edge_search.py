@@ -122,15 +122,24 @@ class EdgeSearch:
 
     def scan(self) -> Iterator[Point]:
         """Every point, in the order of their ids. Each page stops all threads: for a move, when nobody is served."""
+        for record in self._scrolled(None, None, vectors=True, page=SCANNED_POINTS):
+            if BURIED_AT not in record.payload:
+                yield Point(str(record.id), vector_of(record), dict(record.payload))
+
+    def _scrolled(self, wanted: Filter | None, facts: list[str] | None, *, vectors: bool, page: int) -> Iterator[Any]:
+        """All that satisfies a filter, in the order of their ids, so many at once. `facts`: which; None: all."""
+        condition = None if wanted is None else in_dialect(wanted, EdgeDialect())
         after = None
         while True:
             request = qdrant_edge.ScrollRequest(
-                offset=after, limit=SCANNED_POINTS, with_payload=True, with_vector=[VECTOR_NAME]
+                offset=after,
+                limit=page,
+                filter=condition,
+                with_payload=True if facts is None else facts,
+                with_vector=[VECTOR_NAME] if vectors else False,
             )
             records, after = self._shard.ask("scroll", request)
-            for record in records:
-                if BURIED_AT not in record.payload:
-                    yield Point(str(record.id), vector_of(record), dict(record.payload))
+            yield from records
             if after is None:
                 return
 

@@ -183,36 +183,17 @@ class EdgeStore(EdgeSearch):
         """The content hashes of each product's points, by product; of one that has none, an empty set."""
         found: dict[ProductKey, set[str]] = {key: set() for key in keys}
         for merchant, names in merchants_of(found, SCANNED_POINTS):
-            wanted, after = in_dialect(of_products(merchant, names), EdgeDialect()), None
-            while True:
-                request = qdrant_edge.ScrollRequest(
-                    offset=after,
-                    limit=SCANNED_POINTS,
-                    filter=wanted,
-                    with_payload=["product_id", "image"],
-                    with_vector=False,
-                )
-                records, after = self._shard.ask("scroll", request)
-                for record in records:
-                    found[ProductKey(merchant, record.payload["product_id"])].add(record.payload["image"])
-                if after is None:
-                    break
+            records = self._scrolled(
+                of_products(merchant, names), ["product_id", "image"], vectors=False, page=SCANNED_POINTS
+            )
+            for record in records:
+                found[ProductKey(merchant, record.payload["product_id"])].add(record.payload["image"])
         return found
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
-        wanted, found, after = in_dialect(of_product(key), EdgeDialect()), dict[str, Vector](), None
-        while True:
-            records, after = self._shard.ask(
-                "scroll",
-                qdrant_edge.ScrollRequest(
-                    offset=after, limit=SCROLL_POINTS, filter=wanted, with_payload=["image"], with_vector=[VECTOR_NAME]
-                ),
-            )
-            for record in records:
-                found[record.payload["image"]] = vector_of(record)
-            if after is None:
-                return found
+        records = self._scrolled(of_product(key), ["image"], vectors=True, page=SCROLL_POINTS)
+        return {record.payload["image"]: vector_of(record) for record in records}
 
     def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
         """Content hash -> vector of any one point that shows it: 0.03 ms a hash, however many products share it."""

@@ -167,26 +167,35 @@ class ServerSearch:
 
     def scan(self) -> Iterator[Point]:
         """Every point, in the order of their ids."""
+        for record in self._scrolled(None, None, vectors=True, page=SCANNED_POINTS):
+            if record.payload is not None and BURIED_AT not in record.payload:
+                yield Point(str(record.id), vector_of(record), record.payload)
+
+    def _scrolled(
+        self, wanted: Filter | None, facts: list[str] | None, *, vectors: bool, page: int
+    ) -> Iterator[models.Record]:
+        """All that satisfies a filter, in the order of their ids, so many a request. `facts`: which; None: all."""
+        condition = None if wanted is None else in_dialect(wanted, ServerDialect())
+
+        def read(after: models.ExtendedPointId | None) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+            return self._server.ask(
+                lambda client: client.scroll(
+                    self._collection,
+                    scroll_filter=condition,
+                    limit=page,
+                    offset=after,
+                    with_payload=True if facts is None else facts,
+                    with_vectors=[VECTOR_NAME] if vectors else False,
+                    consistency=self._server.read_from,
+                )
+            )
+
         after: models.ExtendedPointId | None = None
         while True:
-            records, after = self._page(after)
-            for record in records:
-                if record.payload is not None and BURIED_AT not in record.payload:
-                    yield Point(str(record.id), vector_of(record), record.payload)
+            records, after = read(after)
+            yield from records
             if after is None:
                 return
-
-    def _page(self, after: models.ExtendedPointId | None) -> tuple[list[models.Record], models.ExtendedPointId | None]:
-        return self._server.ask(
-            lambda client: client.scroll(
-                self._collection,
-                limit=SCANNED_POINTS,
-                offset=after,
-                with_payload=True,
-                with_vectors=[VECTOR_NAME],
-                consistency=self._server.read_from,
-            )
-        )
 
     def _count(self, wanted: Filter) -> int:
         condition = in_dialect(wanted, ServerDialect())

@@ -1,7 +1,7 @@
 """The index on a Qdrant server or cluster: a `VectorStore` on one of its collections. Needs Qdrant 1.20 or later."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -140,14 +140,16 @@ class ServerStore(ServerSearch):
         """The content hashes of each product's points, by product; of one that has none, an empty set."""
         found: dict[ProductKey, set[str]] = {key: set() for key in keys}
         for merchant, names in merchants_of(found, SCROLL_POINTS):
-            for record in self._scrolled(of_products(merchant, names), ["product_id", "image"], vectors=False):
+            for record in self._scrolled(
+                of_products(merchant, names), ["product_id", "image"], vectors=False, page=SCROLL_POINTS
+            ):
                 if record.payload:
                     found[ProductKey(merchant, record.payload["product_id"])].add(record.payload["image"])
         return found
 
     def vectors_of(self, key: ProductKey) -> Mapping[str, Vector]:
         """Content hash -> vector of a product's points."""
-        records = self._scrolled(of_product(key), ["image"], vectors=True)
+        records = self._scrolled(of_product(key), ["image"], vectors=True, page=SCROLL_POINTS)
         return {record.payload["image"]: vector_of(record) for record in records if record.payload}
 
     def vectors_by_content(self, content_hashes: Sequence[str]) -> Mapping[str, Vector]:
@@ -175,28 +177,6 @@ class ServerStore(ServerSearch):
     def close(self) -> None:
         """Close the connections; the store cannot be used afterwards."""
         self._server.close()
-
-    def _scrolled(self, wanted: Filter, facts: list[str], *, vectors: bool) -> Iterator[models.Record]:
-        condition = in_dialect(wanted, ServerDialect())
-
-        def page(after: models.ExtendedPointId | None) -> tuple[list[models.Record], models.ExtendedPointId | None]:
-            return self._server.ask(
-                lambda client: client.scroll(
-                    self._collection,
-                    scroll_filter=condition,
-                    limit=SCROLL_POINTS,
-                    offset=after,
-                    with_payload=facts,
-                    with_vectors=[VECTOR_NAME] if vectors else False,
-                    consistency=self._server.read_from,
-                )
-            )
-
-        records, after = page(None)
-        yield from records
-        while after is not None:
-            records, after = page(after)
-            yield from records
 
     def _any_of(self, content_hashes: Sequence[str]) -> list[models.QueryResponse]:
         requests = [
