@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from backend.domain.product import AttributeValue, Product, ProductKey, ancestors_of
+from backend.domain.shelves import FIELD as SHELVES
+from backend.domain.shelves import shelves_of
 from backend.domain.words import WordField, pieces_of, product_words
 
 Payload: TypeAlias = dict[str, object]
@@ -49,15 +51,18 @@ def product_payload(product: Product, version: int, added_at: datetime | None = 
     names are the merchants' own, so that no index could be made for each. `attribute_numbers` has the names of those
     that are numbers, and the numbers, see `number_term`: apart, because numbers are not counted as facets.
     """
+    categories = list(ancestors_of(product.category))
+    price = None if product.price is None else float(product.price)
     return {
         "merchant": product.key.merchant,
         "product_id": product.key.product_id,
         "version": version,
         "title": product.title,
         "category": product.category,
-        "categories": list(ancestors_of(product.category)),
+        "categories": categories,
+        SHELVES: shelves_of(categories, price),
         "brand": product.brand,
-        "price": None if product.price is None else float(product.price),
+        "price": price,
         "price_exact": None if product.price is None else str(product.price),
         "currency": product.currency,
         "in_stock": int(product.in_stock),

@@ -10,25 +10,32 @@ so that a deeper page begins with the shallower one by construction, whatever th
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count as counting
-from typing import NamedTuple
+from itertools import groupby, takewhile
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from backend.domain.payload import Payload, product_part
 from backend.domain.query import Counted, Match, WordMatch
 from backend.vectors.payload import facts_of
 
-TIERS = (128, 1_024)
-"""Products each depth answers for, where candidates are cheap: a page of 24 and one of 100 cost one query each, and the
-second depth covers the 1,000 a search may reach."""
-GRAPH_TIERS = (32, 128, 1_024)
-"""The same where a graph is walked, which takes longer the wider it is: 512 candidates, for a page of up to 32, take a
-third of the time of 2,048 (docs/servers.md)."""
+
+class Tier(NamedTuple):
+    """One depth: how many products it answers for at most, and of how many candidates. Both are powers of two."""
+
+    products: int
+    candidates: int
+
+
+TIERS = (Tier(128, 2_048), Tier(1_024, 16_384))
+"""Where candidates are cheap: a page of 24 and one of 100 cost one query each, and the second depth covers the 1,000 a
+search may reach. A product has up to 16 pictures, so that 16 candidates a product are enough products. Products have
+fewer as a rule, so the last wanted one lies far above the edge of the candidates, where the rough score errs. Measured
+on 50,000 pictures: 2,048 candidates cost 0.3 ms more than 288 (an oversampling of 3 for a page of 24)."""
+GRAPH_TIERS = (Tier(32, 256), *TIERS)
+"""The same where a graph is walked, which takes longer the wider it is. Each of its parts gives so many candidates. Of
+more pages of up to 32 are not better, and of products with so many pictures that these are too few come more below."""
 TIER_FACTOR = 8
-"""Each depth beyond these answers for so many times more."""
-CANDIDATES_PER_PRODUCT = 16
-"""A product has up to 16 pictures, so that so many candidates a product are enough products. Products have fewer as a
-rule, so the last wanted one lies far above the edge of the candidates, where the rough score errs. Measured on 50,000
-pictures: 2,048 candidates cost 0.3 ms more than 288 (an oversampling of 3 for a page of 24)."""
+"""Each depth beyond these answers for so many times more, of so many times the candidates."""
 POINTS_PER_PRODUCT = 4
 """Points fetched per wanted product at first; doubled while they are pictures of too few products."""
 
@@ -40,24 +47,35 @@ class Hit(NamedTuple):
     score: float
 
 
-Fetch = Callable[[int, int], Sequence[Hit]]
-"""(number, candidates) -> the `number` best, best first, of a set that depends on `candidates` alone."""
+class Hits(Protocol):
+    """Points found, best first. Mostly the first few are enough, so that the rest need not be made."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Hit]: ...
+
+    def __getitem__(self, place: int, /) -> Hit: ...
 
 
-def best_products(fetch: Fetch, limit: int, tiers: Sequence[int] = TIERS) -> list[Hit]:
+Fetch = Callable[[int, int], Hits]
+"""(number, candidates) -> the `number` best, of a set that depends on `candidates` alone."""
+
+
+def best_products(fetch: Fetch, limit: int, tiers: Sequence[Tier] = TIERS) -> list[Hit]:
     """The best hit of each of the `limit` best products: by score, ties by the id of the point.
 
     Where more points tie than a depth has candidates (one placeholder for thousands of products), some of them come, in
     their order and the same for every limit: to have the first of them all, every one would have to be read.
-    `tiers`: products each depth answers for, powers of two that rise; the same for every call on an index.
+    `tiers`: they rise, and are the same for every call on an index.
     """
     if limit < 1:
         return []
     found: dict[int, Hit] = {}
     number = 0
     for tier in _deeper(tiers):
-        number = max(number, _power_of_two(POINTS_PER_PRODUCT * min(limit, tier)))
-        ranked, number, complete = _best_within(fetch, min(limit, tier), tier * CANDIDATES_PER_PRODUCT, number)
+        wanted = min(limit, tier.products)
+        number = max(number, min(tier.candidates, _power_of_two(POINTS_PER_PRODUCT * wanted)))
+        ranked, number, complete = _best_within(fetch, wanted, tier.candidates, number)
         for hit in ranked:
             found.setdefault(product_part(hit.point_id), hit)
         if complete or len(found) >= limit:
@@ -84,9 +102,10 @@ def most_frequent(found: Iterable[Counted]) -> list[Counted]:
     return sorted(found, key=lambda counted: (-counted.products, counted.value))
 
 
-def _deeper(tiers: Sequence[int]) -> Iterator[int]:
+def _deeper(tiers: Sequence[Tier]) -> Iterator[Tier]:
     yield from tiers
-    yield from (tiers[-1] * TIER_FACTOR**step for step in counting(1))
+    for step in counting(1):
+        yield Tier(*(number * TIER_FACTOR**step for number in tiers[-1]))
 
 
 def _best_within(fetch: Fetch, wanted: int, candidates: int, number: int) -> tuple[list[Hit], int, bool]:
@@ -100,23 +119,32 @@ def _best_within(fetch: Fetch, wanted: int, candidates: int, number: int) -> tup
     while True:
         hits = fetch(number, candidates)
         if len(hits) < number:
-            return _ranked(hits), number, True
+            return _ranked(hits, math.inf), number, True
         if number >= candidates:
-            return _ranked(hits)[:wanted], number, False
+            return _ranked(hits, wanted), number, False
         # Points that tie with the last one may have been cut off beside it, so what ties is not decided yet.
-        decided = _ranked([hit for hit in hits if hit.score > hits[-1].score])
+        last = hits[-1].score
+        decided = _ranked(_above(last, hits), wanted)
         if len(decided) >= wanted:
-            return decided[:wanted], number, False
+            return decided, number, False
         # Half of these tie: they are a placeholder's, and where they end is not found by doubling.
-        number = candidates if hits[-1].score == edge else 2 * number
-        edge = hits[-1].score
+        number = candidates if last == edge else 2 * number
+        edge = last
 
 
-def _ranked(hits: Sequence[Hit]) -> list[Hit]:
+def _above(score: float, hits: Hits) -> Iterator[Hit]:
+    return takewhile(lambda hit: hit.score > score, hits)
+
+
+def _ranked(hits: Iterable[Hit], wanted: float) -> list[Hit]:
+    """The first `wanted` products; no more hits are read than that takes."""
     best: dict[int, Hit] = {}
-    # By the number of an id: UUIDs compare themselves in Python, ten times as slowly, and in the same order.
-    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.point_id.int)):
-        best.setdefault(product_part(hit.point_id), hit)
+    for _, tied in groupby(hits, key=lambda hit: hit.score):
+        # By the number of an id: UUIDs compare themselves in Python, ten times as slowly, and in the same order.
+        for hit in sorted(tied, key=lambda hit: hit.point_id.int):
+            if len(best) >= wanted:
+                return list(best.values())
+            best.setdefault(product_part(hit.point_id), hit)
     return list(best.values())
 
 

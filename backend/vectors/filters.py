@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from backend.domain.filters import ATTRIBUTE, AnyOf, Between, Condition, Filter, FilterValue, Within
 from backend.domain.payload import flag_term, number_term, text_term
 from backend.domain.product import ProductKey
+from backend.domain.shelves import by_shelves
 from backend.vectors.payload import INTEGER_FIELDS
 from backend.vectors.versions import BURIED_AT, VERSION
 
@@ -121,7 +122,7 @@ def buried(before: float = math.inf) -> Filter:
 def in_dialect(wanted: Filter, dialect: Dialect[Leaf, Group]) -> Group:
     """The filter in an engine's words."""
     return dialect.group(
-        must=[_condition(condition, dialect) for condition in wanted.must],
+        must=[_condition(condition, dialect) for condition in by_shelves(wanted).must],
         any_of=[in_dialect(branch, dialect) for branch in wanted.any_of],
         must_not=[
             in_dialect(item, dialect) if isinstance(item, Filter) else _condition(item, dialect)

@@ -8,6 +8,7 @@ import numpy as np
 
 from backend.domain.payload import Payload
 from backend.domain.picture import Vector
+from backend.domain.shelves import FIELD as SHELVES
 from backend.domain.words import WordField
 from backend.errors import ShelfsightError
 from backend.ports import Point
@@ -18,10 +19,10 @@ VECTOR_NAME = "picture"
 KEYWORD_FIELDS = (
     "merchant", "product_id", "categories", "brand", "currency", "image", "attribute_terms", "attribute_numbers"
 )  # fmt: skip
-FLAG_FIELDS = ("in_stock", "lead")
-"""Of the integers those that are 0 or 1. No index of theirs is asked for a range: of 300,000 points, one that could be
-takes the embedded engine 0.2 s to load."""
-INTEGER_FIELDS = ("version", *FLAG_FIELDS)
+MATCHED_FIELDS = ("in_stock", "lead", SHELVES)
+"""Of the integers those that are compared and no more. No index of theirs is asked for a range: of 300,000 points, one
+that could be takes the embedded engine 0.2 s to load."""
+INTEGER_FIELDS = ("version", *MATCHED_FIELDS)
 FLOAT_FIELDS = ("price", "buried_at", "added_at")
 TEXT_FIELDS = tuple(field.value for field in WordField)
 """The facts that have a payload index. `attributes.*` have none of their own: their names are the merchants'. Texts and
@@ -30,7 +31,7 @@ products that have such a number, unless it is one of those in `backend.vectors.
 `buried_at` needs an index: counting the tombstones among 100,000 points would stop the embedded engine's process for
 0.3 s instead of 0.03 ms."""
 
-OWN_FIELDS = frozenset({"lead", "attribute_terms", "attribute_numbers", *TEXT_FIELDS})
+OWN_FIELDS = frozenset({"lead", "attribute_terms", "attribute_numbers", SHELVES, *TEXT_FIELDS})
 """Facts an index is asked by and that say nothing a match does not say already: no match carries them."""
 
 UNIT_TOLERANCE = 1e-3

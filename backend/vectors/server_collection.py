@@ -13,9 +13,9 @@ from backend.vectors.server_design import Design, PayloadIndex, payload_indexes
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Which facts and ids its points have. 1 was that of versions before words could be searched, 2 before attributes'
-numbers had an index in common, 3 before the id of a point told its product."""
+numbers had an index in common, 3 before the id of a point told its product, 4 before points listed their shelves."""
 
 
 def stored_space(server: Server, collection: str) -> Space | None:

@@ -5,11 +5,12 @@ from typing import Any, Literal, TypeAlias
 
 from qdrant_client import models
 
+from backend.domain.shelves import FIELD as SHELVES
 from backend.vectors.payload import (
-    FLAG_FIELDS,
     FLOAT_FIELDS,
     INTEGER_FIELDS,
     KEYWORD_FIELDS,
+    MATCHED_FIELDS,
     TEXT_FIELDS,
     VECTOR_NAME,
 )
@@ -18,10 +19,12 @@ Codes: TypeAlias = Literal["none", "int8", "turbo4"]
 """What the graph is walked by instead of whole vectors: nothing, 8-bit integers, or TurboQuant with 4 bits."""
 
 FLOAT_BYTES = 4
-UNLINKED_FIELDS = frozenset({"attribute_numbers", "version", "buried_at", "lead", "image", "product_id", *TEXT_FIELDS})
-"""Fields no nearest-neighbour search filters by, and attributes' numbers, whose own indexes have no links either. Each
-field's values would be linked with one another in the graph, so that a filter on it finds a way; that is most of the
-time a graph takes to build."""
+UNLINKED_FIELDS = frozenset(
+    {"attribute_numbers", "version", "buried_at", "lead", "image", "product_id", SHELVES, *TEXT_FIELDS}
+)
+"""Fields no nearest-neighbour search filters by, attributes' numbers, whose own indexes have no links either, and
+shelves: what is on one is linked by its category and by its price. Each field's values would be linked with one another
+in the graph, so that a filter on it finds a way; that is most of the time a graph takes to build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def payload_indexes() -> dict[str, PayloadIndex]:
         indexes[name] = models.IntegerIndexParams(
             type=models.IntegerIndexType.INTEGER,
             lookup=True,
-            range=name not in FLAG_FIELDS,
+            range=name not in MATCHED_FIELDS,
             enable_hnsw=_linked(name),
         )
     for name in FLOAT_FIELDS:

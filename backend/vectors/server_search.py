@@ -21,6 +21,8 @@ from backend.vectors.versions import BURIED_AT
 
 SCANNED_POINTS = 256
 """Points read at once by a walk over all of them: 1.5 MB of JSON at 512 dimensions."""
+NARROWEST_WALK = 512
+"""How wide the graph is walked at least: with the filters measured in docs/servers.md it missed nothing."""
 
 
 class ServerSearch:
@@ -205,9 +207,8 @@ class ServerSearch:
 def rescored(number: int, candidates: int) -> models.SearchParams:
     """Search parameters: so many candidates by their codes, of which the `number` best by their whole vectors."""
     return models.SearchParams(
-        # The width of the walk through the graph: as long as it is not below the limit, what is found depends on it
-        # alone.
-        hnsw_ef=candidates,
+        # As long as it is not below the limit, what is found depends on it and the candidates alone.
+        hnsw_ef=max(NARROWEST_WALK, candidates),
         # Asked for, because left to itself the server rescores some kinds of codes and others not.
         quantization=models.QuantizationSearchParams(rescore=True, oversampling=candidates / number),
     )

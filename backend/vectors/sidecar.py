@@ -14,9 +14,10 @@ from backend import errors
 from backend.ports import Space
 from backend.vectors.edge_copy import flush_path
 
-FORMAT = 4
+FORMAT = 5
 """The layout of the folder, and which facts and ids its points have. 1 was that of versions before words could be
-searched, 2 of those before attributes' numbers had an index in common, 3 before the id of a point told its product."""
+searched, 2 of those before attributes' numbers had an index in common, 3 before the id of a point told its product, 4
+before points listed their shelves."""
 
 NAME = "index.json"
 SHARD = "shard"

@@ -608,7 +608,8 @@ class TestVectorStore:
         assert ids(store.nearest(merchant, NORTH, EVERYTHING, limit=2)) == ["many", "one"]
 
     def test_equal_scores_are_ordered_by_the_ids_of_points(self, store: VectorStore, merchant: str) -> None:
-        written = [point(product(f"p{n:04}", merchant=merchant), NORTH) for n in range(400)]
+        fewer_than_candidates = 200
+        written = [point(product(f"p{n:04}", merchant=merchant), NORTH) for n in range(fewer_than_candidates)]
         store.upsert(written)
         expected = [each.payload["product_id"] for each in sorted(written, key=lambda each: each.point_id)]
         for limit in (1, 40, 1000):

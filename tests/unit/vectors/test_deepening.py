@@ -9,7 +9,7 @@ import pytest
 
 from backend.domain.payload import Payload, product_part
 from backend.domain.query import Match
-from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, GRAPH_TIERS, TIERS, Hit, best_products, matches_of
+from backend.vectors.deepening import GRAPH_TIERS, TIERS, Hit, Tier, best_products, matches_of
 
 
 def identified(product: int, picture: int) -> uuid.UUID:
@@ -64,7 +64,7 @@ def test_with_true_rough_scores_every_depth_is_exact(products: int, pictures: in
 
 
 @pytest.mark.parametrize("tiers", [TIERS, GRAPH_TIERS], ids=["codes", "graph"])
-def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_missed(tiers: Sequence[int]) -> None:
+def test_a_deeper_call_begins_with_the_shallower_one_even_when_candidates_were_missed(tiers: Sequence[Tier]) -> None:
     engine = Engine(*shop(3, 2000, 3), error=1.0)
     deepest = ids(best_products(engine.fetch, 700, tiers))
     assert deepest != engine.truth()[:700], "the error is too small for this test to mean anything"
@@ -81,7 +81,7 @@ def test_ties_are_ordered_by_the_ids_of_points_across_the_edge_of_what_was_fetch
 
 
 @pytest.mark.parametrize(("tiers", "queries"), [(TIERS, 3), (GRAPH_TIERS, 3)], ids=["codes", "graph"])
-def test_a_placeholder_of_thousands_of_products_costs_a_page_few_queries(tiers: Sequence[int], queries: int) -> None:
+def test_a_placeholder_of_thousands_of_products_costs_a_page_few_queries(tiers: Sequence[Tier], queries: int) -> None:
     products = list(np.random.default_rng(7).permutation(50_000))
     engine = Engine(products, [0.9 if product < 10 else 0.5 for product in products])
     first = best_products(engine.fetch, 24, tiers)
@@ -91,14 +91,14 @@ def test_a_placeholder_of_thousands_of_products_costs_a_page_few_queries(tiers: 
 
 
 @pytest.mark.parametrize("tiers", [TIERS, GRAPH_TIERS], ids=["codes", "graph"])
-def test_pages_of_products_that_share_a_placeholder_neither_repeat_nor_skip_one(tiers: Sequence[int]) -> None:
+def test_pages_of_products_that_share_a_placeholder_neither_repeat_nor_skip_one(tiers: Sequence[Tier]) -> None:
     engine = Engine(list(np.random.default_rng(8).permutation(30_000)), [0.5] * 30_000, error=1.0)
     deepest = ids(best_products(engine.fetch, 1_000, tiers))
     assert len(set(deepest)) == 1_000
     for limit in (1, 24, 32, 33, 128, 129, 500, 999):
         engine.asked.clear()
         assert ids(best_products(engine.fetch, limit, tiers)) == deepest[:limit]
-        assert sum(number for number, _ in engine.asked) <= 3 * tiers[-1] * CANDIDATES_PER_PRODUCT
+        assert sum(number for number, _ in engine.asked) <= 3 * tiers[-1].candidates
         assert len(engine.asked) <= 3 * len(tiers)
 
 
@@ -128,18 +128,18 @@ def test_a_first_page_walks_a_graph_narrowly_and_a_later_one_wider() -> None:
     engine = Engine(*shop(5, 5000, 3))
     best_products(engine.fetch, 24, GRAPH_TIERS)
     best_products(engine.fetch, 48, GRAPH_TIERS)
-    assert [candidates for _, candidates in engine.asked] == [512, 512, 2048]
+    assert [candidates for _, candidates in engine.asked] == [256, 256, 2048]
 
 
 @pytest.mark.parametrize(("limit", "number"), [(24, 128), (100, 512)])
 def test_an_ordinary_page_costs_one_query(limit: int, number: int) -> None:
     engine = Engine(*shop(5, 5000, 3))
     best_products(engine.fetch, limit)
-    assert engine.asked == [(number, TIERS[0] * CANDIDATES_PER_PRODUCT)]
+    assert engine.asked == [(number, TIERS[0].candidates)]
 
 
 def test_a_product_with_more_pictures_than_a_depth_holds_is_passed() -> None:
-    pictures = 3 * TIERS[0] * CANDIDATES_PER_PRODUCT
+    pictures = 3 * TIERS[0].candidates
     engine = Engine([1] * pictures + [2, 3], [1.0 - number / 1e6 for number in range(pictures)] + [0.5, 0.4])
     assert ids(best_products(engine.fetch, 3)) == named(1, 2, 3)
 

@@ -42,7 +42,7 @@ def test_a_half_made_shard_of_a_killed_process_is_made_anew(tmp_path: Path) -> N
     assert shard.info().points_count == 0
     assert set(shard.info().payload_schema) == {
         "merchant", "product_id", "categories", "brand", "currency", "image", "price", "in_stock", "version",
-        "buried_at", "lead", "added_at", "attribute_terms", "attribute_numbers", "words", "spelling",
+        "buried_at", "lead", "added_at", "attribute_terms", "attribute_numbers", "words", "spelling", "shelves",
     }  # fmt: skip
     shard.close()
     assert not draft.exists()

@@ -14,7 +14,7 @@ from backend.domain.filters import Filter
 from backend.errors import DataDirectoryInUse, IndexUnavailable, Misconfigured, ModelMismatch
 from backend.ports import Space
 from backend.vectors import edge_search
-from backend.vectors.deepening import CANDIDATES_PER_PRODUCT, TIERS
+from backend.vectors.deepening import TIERS
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
 from tests.factories import key, product
@@ -205,7 +205,7 @@ def test_the_engine_is_asked_for_as_many_candidates_at_every_page_and_to_rescore
         quantization = parameters.quantization
         assert quantization is not None
         assert quantization.rescore is True
-        assert number * (quantization.oversampling or 0) == TIERS[0] * CANDIDATES_PER_PRODUCT
+        assert number * (quantization.oversampling or 0) == TIERS[0].candidates
 
 
 def test_more_values_than_are_read_are_counted_in_one_pass_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,4 +52,4 @@ def test_stock_and_prices_have_nothing_to_do_with_looks(wanted: Filter, anywhere
 
 def test_where_links_are_coarse_the_walk_is_wider() -> None:
     assert walk_width(points=100_000, scan_points=25_000) == 1_024
-    assert walk_width(points=150_000, scan_points=25_000) == 512
+    assert walk_width(points=150_000, scan_points=25_000) == 384

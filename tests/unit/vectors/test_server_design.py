@@ -7,9 +7,11 @@ import pytest
 from qdrant_client import grpc as words
 
 from backend.domain.filters import Filter
+from backend.vectors.deepening import GRAPH_TIERS
 from backend.vectors.payload import FLOAT_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, TEXT_FIELDS
 from backend.vectors.server import Server, connect
 from backend.vectors.server_design import Design
+from backend.vectors.server_search import NARROWEST_WALK
 from backend.vectors.server_store import ServerStore
 from tests.factories import key, product
 from tests.qdrant_over_grpc import Service, qdrant_over_grpc
@@ -125,7 +127,8 @@ def test_candidates_by_codes_are_ordered_by_whole_vectors(qdrant: Service) -> No
     store.nearest("shop", NORTH, Filter(), limit=24)
     query = next(request for request in qdrant.points.asked if isinstance(request, words.QueryPoints))
     assert query.params.quantization.rescore
-    assert query.limit * query.params.quantization.oversampling == query.params.hnsw_ef
+    assert query.limit * query.params.quantization.oversampling == GRAPH_TIERS[0].candidates
+    assert query.params.hnsw_ef == NARROWEST_WALK
     store.nearest("shop", NORTH, Filter(), limit=24, exact=True)
     exact = next(request for request in reversed(qdrant.points.asked) if isinstance(request, words.QueryPoints))
     assert exact.params.exact

@@ -54,7 +54,7 @@ def test_a_collection_is_made_with_its_payload_indexes(client: Recording, server
     assert client.made[0] == "products"
     assert sorted(client.made[1:]) == [
         "added_at", "attribute_numbers", "attribute_terms", "brand", "buried_at", "categories", "currency", "image",
-        "in_stock", "lead", "merchant", "price", "product_id", "spelling", "version", "words",
+        "in_stock", "lead", "merchant", "price", "product_id", "shelves", "spelling", "version", "words",
     ]  # fmt: skip
 
 

@@ -28,11 +28,11 @@ def test_where_there_is_none_there_is_none(tmp_path: Path) -> None:
 
 def test_a_draft_left_by_a_killed_process_is_not_read(tmp_path: Path) -> None:
     write_sidecar(tmp_path, SIDECAR, durable=False)
-    (tmp_path / f"{NAME}.new").write_text('{"format": 4, "spa')
+    (tmp_path / f"{NAME}.new").write_text('{"format": 5, "spa')
     assert read_sidecar(tmp_path) == SIDECAR
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 4}', '{"format": 4, "space": {"model": "x"}}', "\x00\x00"])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 5}', '{"format": 5, "space": {"model": "x"}}', "\x00\x00"])
 def test_a_damaged_description_says_what_to_do(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME).write_text(content)
     with pytest.raises(IndexUnavailable, match="build the index anew"):
@@ -41,7 +41,7 @@ def test_a_damaged_description_says_what_to_do(tmp_path: Path, content: str) -> 
 
 @pytest.mark.parametrize(
     ("layout", "mend"),
-    [(1, "Remove .*: the next start makes"), (3, "Remove .*: the next start makes"), (5, "Start the")],
+    [(1, "Remove .*: the next start makes"), (3, "Remove .*: the next start makes"), (6, "Start the")],
 )
 def test_a_description_of_another_version_is_refused_and_says_what_to_do(
     tmp_path: Path, layout: int, mend: str
