@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backend import errors
 from backend.vectors.edge_build import NOTHING_TO_DO, Plan
-from backend.vectors.edge_copy import allocated_bytes, check_room
+from backend.vectors.edge_copy import allocated_bytes, check_room, flush_folder
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import load_shard
 from backend.vectors.journal import Journal
@@ -152,6 +152,7 @@ class Growth:
             sizes = growth.indexed_kb, growth.scan_points, min(growth.parts, os.cpu_count() or 1)
             plan = Plan(folder, self._shard.space.dimension, graph, *sizes, fields)
             if self._built(plan, journal):
+                flush_folder(folder)  # before it is loaded, while nobody has to wait for the disk
                 self._shard.move_to(folder, load_shard(folder), journal, graph=graph)
                 self._number_fields.difference_update(fields)
             else:

@@ -11,9 +11,10 @@ from backend.domain.filters import AnyOf, Between, Filter
 
 WALK_WIDTH, WIDE_WALK_WIDTH = 384, 1_024
 FINE = 6
-"""Two walks 384 wide, one in each part of the index, find WORDS of the questions in words, which lie far from all
-pictures, where parts of the prices linked with one another (as large as what is compared whole) are a sixth of the
-index or less. Where they are a third, one 512 wide finds 0.98, and one 1,024 wide 0.995."""
+"""Two walks 384 wide, one in each part of 300,000 pictures, find 0.985 and more of what 200 questions in words have for
+an answer (512 wide 0.986, 256 wide 0.974), which lie far from all pictures; near a picture 0.999. That is where parts
+of the prices linked with one another (as large as what is compared whole) are a sixth of the index or less. Where they
+are a third, one walk 512 wide finds 0.98, and one 1,024 wide 0.995."""
 DENSE = 0.4
 """A filter that keeps so large a share leaves enough neighbours on the way: 0.99 and more, of what lies together too.
 At a third it is 0.75 to 0.97 of the drawn ones; at a fifth, 0.90 of the photographs."""

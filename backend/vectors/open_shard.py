@@ -16,9 +16,9 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard, flush_folder
+from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard
 from backend.vectors.edge_limits import EdgeLimits
-from backend.vectors.edge_shard import asked, close_shard, number_indexes
+from backend.vectors.edge_shard import asked, close_shard, discard_shard, number_indexes
 from backend.vectors.journal import Journal
 from backend.vectors.sidecar import NAME as SIDECAR_NAME
 from backend.vectors.sidecar import Sidecar, write_sidecar
@@ -189,7 +189,7 @@ class OpenShard:
             self._journal = None
 
     def move_to(self, folder: Path, engine: EdgeShard, journal: Journal, *, graph: bool) -> None:
-        """Serve from `engine` at `folder`, which holds what this one held when the journal was begun.
+        """Serve from `engine` at `folder`, which holds, on the disk, what this one held when the journal was begun.
 
         It is brought up to this one first, by steps between which readers are served. Killed at any moment, the process
         finds one of the two noted, and that one whole. Raises `IndexUnavailable`: then nothing has changed.
@@ -198,16 +198,12 @@ class OpenShard:
         try:
             journal.catch_up(engine)
             asked(engine.flush)  # so that the flush for which writers wait has little to do
-            try:
-                flush_folder(folder)
-            except OSError as err:
-                raise errors.IndexUnavailable(f"{folder} cannot be flushed to the disk: {err}") from err
             with self._exclusively() as former:
                 self._take_over(folder, engine, journal, graph=graph)
                 closed = former
         finally:
             try:
-                close_shard(closed)  # whoever still asks the former one asks again
+                discard_shard(closed)  # whoever still asks the former one asks again
             except errors.IndexUnavailable:
                 log.exception("A shard that is not used any more could not be closed; it goes with the process.")
 

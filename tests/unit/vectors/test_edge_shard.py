@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import qdrant_edge
 
 from backend.errors import IndexUnavailable
-from backend.vectors.edge_shard import asked, create_shard, load_shard
+from backend.vectors import edge_shard
+from backend.vectors.edge_shard import asked, create_shard, discard_shard, load_shard
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,3 +61,14 @@ def test_the_embedded_index_does_not_need_the_servers_client() -> None:
     loaded = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "qdrant_edge" in loaded
     assert "qdrant_client" not in loaded
+
+
+def test_a_discarded_shard_goes_without_its_indexes_and_lets_others_have_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_shard, "PIECE_SECONDS", 0.0)
+    create_shard(tmp_path / "shard", 8)
+    discard_shard(load_shard(tmp_path / "shard"))
+    again = qdrant_edge.EdgeShard.load(str(tmp_path / "shard"))
+    assert again.info().payload_schema == {}
+    again.close()
