@@ -112,10 +112,12 @@ def discard_shard(shard: qdrant_edge.EdgeShard) -> None:
     """Let go of a shard whose folder is not used any more, without its indexes: piece by piece, the others served in
     between. At once, what the engine holds of 300,000 points stops everything for 0.6 s. Raises `IndexUnavailable`.
     """
-    for name in asked(shard.info).payload_schema:
-        time.sleep(PIECE_SECONDS)
-        asked(shard.update, asked(qdrant_edge.UpdateOperation.delete_field_index, name))
-    close_shard(shard)
+    try:
+        for name in asked(shard.info).payload_schema:
+            time.sleep(PIECE_SECONDS)
+            asked(shard.update, asked(qdrant_edge.UpdateOperation.delete_field_index, name))
+    finally:
+        close_shard(shard)
 
 
 def parameters(way: Way, number: int, candidates: int, width: int) -> qdrant_edge.SearchParams:

@@ -122,17 +122,18 @@ def products(merchant: str) -> st.SearchStrategy[list[Product]]:
 
 
 def filters() -> st.SearchStrategy[Filter]:
-    """Filters of every form, nested."""
+    """Filters of every form, nested; a category with a price often, since engines are asked for these by shelves."""
     keys = st.sampled_from(NAMES).map("attributes.{}".format)
     values = st.one_of(_words, _bounds, st.booleans(), st.sampled_from(["Arden", "Corvo", "EUR", "p0", "p1"]))
     bounds = st.none() | _bounds | st.sampled_from(PRICES).map(float)
+    within = st.builds(Within, st.lists(st.sampled_from(CATEGORIES), max_size=2).map(tuple))
     conditions: st.SearchStrategy[Condition] = st.one_of(
         st.builds(
             AnyOf,
             st.one_of(keys, st.sampled_from(["product_id", "brand", "currency", "in_stock", "price", "category"])),
             st.lists(values, max_size=3).map(tuple),
         ),
-        st.builds(Within, st.lists(st.sampled_from(CATEGORIES), max_size=2).map(tuple)),
+        within,
         st.builds(
             Between, st.one_of(keys, st.sampled_from(["price", "in_stock", "brand"])), bounds, bounds, bounds, bounds
         ),
@@ -151,4 +152,9 @@ def filters() -> st.SearchStrategy[Filter]:
         must=st.lists(conditions, max_size=2).map(tuple),
         must_not=st.lists(conditions, max_size=1).map(tuple),
     )
-    return st.recursive(leaf, nested, max_leaves=4)
+    up_to = st.sampled_from(PRICES).map(float)
+    prices = st.builds(Between, st.just("price"), bounds, st.none(), up_to) | st.builds(
+        Between, st.just("price"), st.none(), bounds, st.none(), up_to
+    )
+    shelved = st.builds(Filter, must=st.tuples(within, prices), must_not=st.lists(conditions, max_size=1).map(tuple))
+    return st.recursive(leaf | shelved, nested, max_leaves=4)
