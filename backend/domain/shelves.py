@@ -8,10 +8,10 @@ and price asks for those the range touches. Few of what these keep lies outside 
 import hashlib
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from backend.domain.filters import AnyOf, Between, Condition, Filter, Within
+from backend.domain.filters import AnyOf, Between, Filter, Within
 
 FIELD = "shelves"
 PARTS_PER_DOUBLING = 8
@@ -35,12 +35,7 @@ def by_shelves(wanted: Filter) -> Filter:
     if not 0 < len(parts) * len(within.categories) <= MOST_SHELVES:
         return wanted
     shelves = AnyOf(FIELD, tuple(_shelf(category, part) for category in within.categories for part in parts))
-    return replace(wanted, must=tuple(_instead(wanted.must, within, shelves)))
-
-
-def _instead(conditions: Sequence[Condition], former: Condition, condition: Condition) -> Iterator[Condition]:
-    for item in conditions:
-        yield condition if item is former else item
+    return replace(wanted, must=tuple(shelves if item is within else item for item in wanted.must))
 
 
 def _touched(prices: Between) -> range:

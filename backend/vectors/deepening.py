@@ -32,8 +32,8 @@ search may reach. A product has up to 16 pictures, so that 16 candidates a produ
 fewer as a rule, so the last wanted one lies far above the edge of the candidates, where the rough score errs. Measured
 on 50,000 pictures: 2,048 candidates cost 0.3 ms more than 288 (an oversampling of 3 for a page of 24)."""
 GRAPH_TIERS = (Tier(32, 256), *TIERS)
-"""The same where a graph is walked, which takes longer the wider it is. Each of its parts gives so many candidates. Of
-more pages of up to 32 are not better, and of products with so many pictures that these are too few come more below."""
+"""The same where a graph is walked, which takes longer the wider it is. Each of its parts gives so many candidates:
+with more of them, pages of up to 32 are no better. Where these are of too few products, the next depth adds."""
 TIER_FACTOR = 8
 """Each depth beyond these answers for so many times more, of so many times the candidates."""
 POINTS_PER_PRODUCT = 4
