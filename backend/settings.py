@@ -46,10 +46,10 @@ class WorkerSettings(_Group):
     """What turns accepted products into searchable ones."""
 
     threads: int = Field(
-        2,
+        3,
         ge=1,
         le=16,
-        description="Batches of uploads at once, and as many of imports: one decodes while another is in the model.",
+        description="Batches of uploads at once, and as many of imports: one more than cores, as one reads or writes.",
     )
     batch: int = Field(
         32,

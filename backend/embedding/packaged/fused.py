@@ -1,10 +1,10 @@
 """The feature tower in oneDNN's own operations: a convolution cuts its result off, and adds the block's input to it,
 while it is still in the processor's cache; its weights are laid out once instead of at each call.
 
-torch gives these operations to its compiler only, under private names; compiling takes 26 s at each start, calling them
-takes this page. Whoever uses it compares its vectors with those of `network.FeatureTower` first (`fastest`).
-Measured on one core, milliseconds of processor time a picture in fours: torch's public operations 30, these in float32
-25, in bfloat16 13.
+torch gives these operations to its compiler only, under private names; compiling takes 26 s at each start, writing them
+down as a `program` takes this page. Whoever uses it compares its vectors with those of `network.FeatureTower` first
+(`fastest`). Measured on one core, milliseconds of processor time a picture in fours: torch's public operations 30,
+these in float32 25, in bfloat16 13.
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from backend.embedding.onednn import operation
 from backend.embedding.packaged.network import Block, Convolution, same_padding
+from backend.embedding.program import Name, Program, Scalars
 
 _EXACT = 2
 """Convolutions at the beginning that stay in float32. The first of the depthwise ones tells slight differences between
@@ -33,24 +34,21 @@ class FusedTower:
 
     def __init__(self, blocks: Iterable[Block], dtype: torch.dtype, side: int) -> None:
         self.dtype = dtype
-        self._blocks: list[tuple[list[_Step], bool]] = []
-        number = 0
+        program, x, now, number = Program(), Program.INPUT, torch.float32, 0
         for block in blocks:
-            steps = []
-            for convolution in block:
-                steps.append(_prepared(convolution, torch.float32 if number < _EXACT else dtype, side))
+            *before, last = block
+            added_to = x if block.adds_input else None
+            for convolution in (*before, last):
+                step = _prepared(convolution, torch.float32 if number < _EXACT else dtype, side)
+                if step.bias.dtype != now:
+                    x, now = program.call("aten::type_as", x, program.tensor(step.bias)), step.bias.dtype
+                x = step.written(program, x, added_to if convolution is last else None)
                 number, side = number + 1, -(-side // convolution.stride)
-            self._blocks.append((steps, block.adds_input))
+        self._run = program.compiled(x)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(n, 3, side, side) normalised pixels in float32 -> (n, 1280, side / 32, side / 32) in `dtype`."""
-        x = pixels
-        for (*steps, last), adds_input in self._blocks:
-            y = x
-            for step in steps:
-                y = step(y)
-            x = last.added(y, to=x) if adds_input else last(y)
-        return x
+        return self._run(pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +61,15 @@ class _Step:
     groups: int
     clipped: bool
 
-    def __call__(self, x: Tensor) -> Tensor:
-        cut_off: tuple[str, list[float]] = ("hardtanh", [0, 6]) if self.clipped else ("none", [])
-        result: Tensor = operation("_convolution_pointwise")(
-            x.to(self.bias.dtype), self.weight, self.bias, *self.geometry(), *cut_off, ""
-        )
-        return result
-
-    def added(self, x: Tensor, to: Tensor) -> Tensor:
-        """The result is added to `to`, in place."""
-        result: Tensor = operation("_convolution_pointwise_")(
-            to, x, self.weight, self.bias, *self.geometry(), "add", 1.0, None, [], None
-        )
-        return result
+    def written(self, program: Program, x: Name, added_to: Name | None) -> Name:
+        """The convolution of x; its result is added to `added_to`, in place, where one is named."""
+        tensors = program.tensor(self.weight), program.tensor(self.bias)
+        if added_to is not None:
+            after = [program.constant(value) for value in (*self.geometry(), "add", 1.0, None, Scalars(), None)]
+            return program.call("mkldnn::_convolution_pointwise_", added_to, x, *tensors, *after)
+        cut_off = ("hardtanh", Scalars([0, 6])) if self.clipped else ("none", Scalars())
+        after = [program.constant(value) for value in (*self.geometry(), *cut_off, "")]
+        return program.call("mkldnn::_convolution_pointwise", x, *tensors, *after)
 
     def geometry(self) -> tuple[list[int], list[int], list[int], int]:
         """As oneDNN's operations take it: padding, stride, dilation, groups."""

@@ -1,0 +1,107 @@
+import resource
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import reduce
+
+import pytest
+import torch
+from torch import Tensor
+
+from backend.embedding.program import Constant, Program, Scalars
+
+LAYERS = 12
+LONG_ENOUGH = 400
+"""An operation on so many rows and columns takes a millisecond: the other thread notices that the lock is free."""
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """A thread that gives Python's lock away only when it has to."""
+    ended = False
+
+    def work() -> None:
+        while not ended:
+            sum(range(1_000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    ended = True
+    thread.join()
+
+
+def weights(side: int = 8) -> list[Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return [torch.randn(side, side, generator=random) for _ in range(LAYERS)]
+
+
+def test_a_program_computes_what_its_operations_do_one_by_one() -> None:
+    program, x = Program(), Program.INPUT
+    for weight in weights():
+        x = program.call("aten::hardtanh", program.call("aten::matmul", x, program.tensor(weight)), *limits(program))
+    given = torch.ones(3, 8)
+    wanted = given
+    for weight in weights():
+        wanted = torch.nn.functional.hardtanh(wanted @ weight, -0.5, 2.0)
+    assert torch.equal(program.compiled(x)(given), wanted)
+
+
+def limits(program: Program) -> tuple[str, str]:
+    return program.constant(-0.5), program.constant(2.0)
+
+
+def test_constants_have_the_types_that_operations_take() -> None:
+    program = Program()
+    pooled = program.call(
+        "aten::avg_pool2d",
+        Program.INPUT,
+        program.constant([2, 2]),
+        program.constant([2, 2]),
+        program.constant([0, 0]),
+        program.constant(False),
+        program.constant(True),
+        program.constant(None),
+    )
+    given = torch.arange(64.0).view(1, 1, 8, 8)
+    assert torch.equal(program.compiled(pooled)(given), torch.nn.functional.avg_pool2d(given, 2, 2))
+
+
+def test_equal_constants_are_written_once_and_unequal_ones_apart() -> None:
+    program = Program()
+    assert program.constant([1, 1]) == program.constant([1, 1])
+    values: list[Constant] = [1, 1.0, True, "1", None, [1], Scalars([1]), Scalars()]
+    assert len({program.constant(value) for value in values}) == len(values)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread's own switches are counted on Linux only")
+@pytest.mark.usefixtures("busy")
+def test_python_s_lock_is_waited_for_once_and_not_at_each_operation() -> None:
+    program, x, layers = Program(), Program.INPUT, weights(LONG_ENOUGH)
+    for weight in layers:
+        x = program.call("aten::matmul", x, program.tensor(weight))
+    run, given = program.compiled(x), torch.ones(LONG_ENOUGH, LONG_ENOUGH)
+    run(given)
+    one_by_one = waits(lambda: reduce(torch.matmul, layers, given))
+    assert waits(lambda: run(given)) < one_by_one / 2
+
+
+def waits(work: Callable[[], object]) -> int:
+    """How often this thread gave its core away to wait."""
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    for _ in range(10):
+        work()
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+
+def test_an_operation_that_is_not_there_is_torch_s_own_error() -> None:
+    program = Program()
+    run = program.compiled(program.call("aten::no_such", Program.INPUT))
+    with pytest.raises(RuntimeError, match="no_such"):
+        run(torch.ones(1))
+
+
+def test_a_torch_without_programs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch._C, "parse_ir")
+    with pytest.raises(RuntimeError, match="runs no programs"):
+        Program().compiled(Program.INPUT)
