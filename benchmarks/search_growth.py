@@ -7,6 +7,7 @@ the server would feel. At the end the new index is compared with what was writte
 """
 
 import argparse
+import logging
 import tempfile
 import threading
 import time
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep the photographs' embeddings here and use them again")
     parser.add_argument("--scratch", type=Path, help="where catalog and index are made (a temporary folder in it)")
     given = parser.parse_args()
+    logging.basicConfig(level="INFO", format="  %(message)s")  # what the longest stop was for
     with tempfile.TemporaryDirectory(prefix="growth-", dir=given.scratch) as name:
         scratch = Path(name)
         base = photographs(given.cache or scratch)
