@@ -103,7 +103,7 @@ class FilesystemBlobs:
             return True
 
     def _path(self, content_hash: str) -> Path:
-        return self._root / content_hash[:2] / content_hash[2:4] / content_hash
+        return self._root.joinpath(content_hash[:2], content_hash[2:4], content_hash)
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -121,6 +121,8 @@ class FilesystemBlobs:
         The stamp need not be flushed: it guards a request under way, which a loss of power would end as well.
         """
         path = self._path(content_hash)
+        if not path.exists():  # most pictures are new, and what is not there nobody need be kept from removing
+            return False
         with self._locked(fcntl.LOCK_SH):
             try:
                 if path.stat().st_size != size:

@@ -16,7 +16,7 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard
+from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard, flush_folder
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import asked, close_shard, discard_shard, number_indexes
 from backend.vectors.journal import Journal
@@ -192,10 +192,13 @@ class OpenShard:
         """Serve from `engine` at `folder`, which holds, on the disk, what this one held when the journal was begun.
 
         It is brought up to this one first, by steps between which readers are served. Killed at any moment, the process
-        finds one of the two noted, and that one whole. Raises `IndexUnavailable`: then nothing has changed.
+        finds one of the two noted, and that one whole. Raises `IndexUnavailable`, `OSError`: then nothing has changed.
         """
         closed = engine
         try:
+            journal.catch_up(engine)
+            # A hundred megabytes it may be: the engine, which holds Python's lock, would wait 1.5 s for the disk.
+            flush_folder(folder)
             journal.catch_up(engine)
             asked(engine.flush)  # so that the flush for which writers wait has little to do
             with self._exclusively() as former:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from backend.vectors.edge_growth import build_wanted, can_catch_up
 from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
 from backend.vectors.edge_shard import load_shard
 from backend.vectors.edge_store import EdgeStore
-from backend.vectors.journal import Journal
+from backend.vectors.journal import Engine, Journal
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from tests.factories import product
 from tests.unit.vectors.folders import noting_flushes
@@ -304,6 +305,35 @@ def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
         until(lambda: described(path).graph)
         store.close()
     assert named == [set()]
+
+
+def test_the_engine_is_told_to_flush_when_what_it_was_caught_up_with_is_on_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds Python's lock while it waits for the disk."""
+    events: list[set[Path] | None] = []
+    catch_up = Journal.catch_up
+
+    def noting_that_it_is(journal: Journal, engine: Engine) -> None:
+        catch_up(journal, engine)
+        if not events:
+            flushed.clear()
+        events.append(None)
+
+    def noting_a_flush(call: Callable[..., Any], *arguments: Any) -> Any:
+        if call.__name__ == "flush" and events:
+            events.append(set(flushed))
+        return call(*arguments)
+
+    monkeypatch.setattr(Journal, "catch_up", noting_that_it_is)
+    monkeypatch.setattr(open_shard, "asked", noting_a_flush)
+    with noting_flushes() as flushed:
+        store = EdgeStore.create(path, SPACE, LIMITS)
+        Shop(store).add(700)
+        until(lambda: described(path).graph)
+        store.close()
+    on_the_disk = next(event for event in events if event is not None)
+    assert {*(path / described(path).shard / "segments").rglob("*.dat")} <= on_the_disk
 
 
 # --- that it is given up without harm ---------------------------------------------------------------------------------
