@@ -2,7 +2,7 @@
 
 Called one by one each lets go of it, and has to get it back before the next one, and once more for each of its weights
 that nothing but Python holds. Beside one thread that is busy in Python that is a wait of 5 ms each time: a pass of 64
-operations and 50 ms took 600. As a program it takes 57 there, and by itself some twentieth less.
+operations and 50 ms took 560 to 690. As a program it takes 62 to 65 there, and by itself some twentieth less.
 
 torch has this under private names: it is what its older compiler runs. Whoever uses it compares vectors with those of
 torch's public operations first, and goes on with these where it is missing.

@@ -45,8 +45,8 @@ class EdgeLimits:
 
     `batch_points`: 64 stop the threads for some 5 ms; batches of 500 for 40 to 200.
     `flush_seconds`: what is written is safe from a killed process at once, and from a loss of power after this long. A
-    flush takes 40 to 100 ms, most of it waiting for the disk, whatever its size; 1.8 s were seen while the disk wrote what
-    others had written.
+    flush takes 40 to 100 ms, most of it waiting for the disk, whatever its size; 1.8 s were seen on a disk that
+    others wrote to.
     `flush_points`: what is not flushed is replayed when the index is opened, 9,000 points a second.
     `optimize_points`: an index up to this size is optimized when it is opened, before anything is served: up to 5 s at
     50,000, mostly 0 (it returns at once unless 5,000 points or a fifth have changed). It makes combined filters three

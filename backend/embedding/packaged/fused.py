@@ -36,13 +36,12 @@ class FusedTower:
         self.dtype = dtype
         program, x, now, number = Program(), Program.INPUT, torch.float32, 0
         for block in blocks:
-            *before, last = block
-            added_to = x if block.adds_input else None
-            for convolution in (*before, last):
+            convolutions, added_to = list(block), x if block.adds_input else None
+            for convolution in convolutions:
                 step = _prepared(convolution, torch.float32 if number < _EXACT else dtype, side)
                 if step.bias.dtype != now:
                     x, now = program.call("aten::type_as", x, program.tensor(step.bias)), step.bias.dtype
-                x = step.written(program, x, added_to if convolution is last else None)
+                x = step.written(program, x, added_to if convolution is convolutions[-1] else None)
                 number, side = number + 1, -(-side // convolution.stride)
         self._run = program.compiled(x)
 
