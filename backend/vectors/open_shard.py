@@ -197,7 +197,7 @@ class OpenShard:
         closed = engine
         try:
             journal.catch_up(engine)
-            # A hundred megabytes it may be: the engine, which holds Python's lock, would wait 1.5 s for the disk.
+            # A hundred megabytes it may be, and the engine holds Python's lock while it waits for the disk.
             flush_folder(folder)
             journal.catch_up(engine)
             asked(engine.flush)  # so that the flush for which writers wait has little to do

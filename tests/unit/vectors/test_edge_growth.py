@@ -286,6 +286,14 @@ def test_a_large_flat_shard_is_compacted_without_a_graph(path: Path) -> None:
     store.close()
 
 
+def grow_a_graph(path: Path) -> None:
+    """An index from its first product to its first shard with a graph, closed then."""
+    store = EdgeStore.create(path, SPACE, LIMITS)
+    Shop(store).add(700)
+    until(lambda: described(path).graph)
+    store.close()
+
+
 def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,10 +308,7 @@ def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
 
     monkeypatch.setattr(open_shard, "write_sidecar", naming)
     with noting_flushes() as flushed:
-        store = EdgeStore.create(path, SPACE, LIMITS)
-        Shop(store).add(700)
-        until(lambda: described(path).graph)
-        store.close()
+        grow_a_graph(path)
     assert named == [set()]
 
 
@@ -328,10 +333,7 @@ def test_the_engine_is_told_to_flush_when_what_it_was_caught_up_with_is_on_the_d
     monkeypatch.setattr(Journal, "catch_up", noting_that_it_is)
     monkeypatch.setattr(open_shard, "asked", noting_a_flush)
     with noting_flushes() as flushed:
-        store = EdgeStore.create(path, SPACE, LIMITS)
-        Shop(store).add(700)
-        until(lambda: described(path).graph)
-        store.close()
+        grow_a_graph(path)
     on_the_disk = next(event for event in events if event is not None)
     assert {*(path / described(path).shard / "segments").rglob("*.dat")} <= on_the_disk
 
