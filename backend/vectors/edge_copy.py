@@ -8,11 +8,13 @@ from pathlib import Path
 
 from backend.errors import IndexUnavailable
 
-CHUNK_BYTES = 2**20
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block is (POSIX, sys/stat.h)."""
 
 CHUNK_BYTES = 1 << 20
+
+LOG = "wal"
+"""Where a shard has its write-ahead log."""
 
 RESERVE_BYTES = 64 << 20
 """What a copy leaves free: catalog, broker and the engine's own log are written beside it, and fail on a full disk."""
@@ -33,8 +35,24 @@ def flush_folder(folder: Path) -> None:
     To be called before anything durable names a copy: the engine flushes what it believes it changed, and of what was
     copied or built by another process it knows nothing.
     """
-    for path in (*folder.rglob("*"), folder, folder.parent):
-        flush_path(path)
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the next file of its log, renamed when the engine has made it
+            flush_path(path)
+    flush_path(folder)
+    flush_path(folder.parent)
+
+
+def flush_log(shard: Path) -> None:
+    """Make all that the engine was told survive a loss of power, without the engine, which would hold Python's lock.
+
+    Its write-ahead log has every operation since its own last flush. When the shard is loaded they are applied again,
+    whatever of its other files the system had written by then: any page of them as it was at that flush, or later.
+    Nobody may write to it meanwhile. Raises `IndexUnavailable`.
+    """
+    try:
+        flush_folder(shard / LOG)
+    except OSError as err:
+        raise IndexUnavailable(f"The embedded index's log at {shard} cannot be flushed: {err}") from err
 
 
 def flush_path(path: Path) -> None:

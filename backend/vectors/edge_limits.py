@@ -44,10 +44,11 @@ class EdgeLimits:
     """The engine holds Python's lock, so whatever it does stops every thread; these numbers keep that short.
 
     `batch_points`: 64 stop the threads for some 5 ms; batches of 500 for 40 to 200.
-    `flush_seconds`: what is written is safe from a killed process at once, and from a loss of power after this long. A
-    flush takes 40 to 100 ms, most of it waiting for the disk, whatever its size; 1.8 s were seen on a disk that
-    others wrote to.
-    `flush_points`: what is not flushed is replayed when the index is opened, 9,000 points a second.
+    `flush_seconds`: what is written is safe from a killed process at once, and from a loss of power after this long:
+    the log of it is flushed, for which nobody but writers has to wait.
+    `flush_points`: what only the log holds for certain is read from it when the index is opened, 9,000 points a second.
+    After so many the engine flushes the rest, and nothing else runs for 40 to 100 ms, most of it waiting for the disk;
+    1.8 s were seen on a disk that others wrote to.
     `optimize_points`: an index up to this size is optimized when it is opened, before anything is served: up to 5 s at
     50,000, mostly 0 (it returns at once unless 5,000 points or a fifth have changed). It makes combined filters three
     times as fast (7.6 to 2.5 ms at 50,000) and frees what was deleted. Above it a start would take longer than loading

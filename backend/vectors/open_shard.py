@@ -16,7 +16,7 @@ from qdrant_edge import EdgeShard, UpdateOperation
 
 from backend import errors
 from backend.ports import Space
-from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard, flush_folder
+from backend.vectors.edge_copy import allocated_bytes, check_room, copy_shard, flush_folder, flush_log
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_shard import asked, close_shard, discard_shard, number_indexes
 from backend.vectors.journal import Journal
@@ -36,7 +36,8 @@ class OpenShard:
         self._limits = limits
         self._process = os.getpid()
         self._writing = threading.RLock()
-        self._unflushed = 0
+        self._unflushed = 0  # points of which a loss of power leaves nothing
+        self._logged = 0  # points that are to be read from the log when the shard is opened
         self._changed = sidecar.changed
         self._revision = 0
         self._journal: Journal | None = None
@@ -128,10 +129,12 @@ class OpenShard:
                 if self._journal is not None:
                     self._journal.add(operation, points)
                 self._unflushed += points
+                self._logged += points
                 self._changed += points
                 self._revision += 1
                 self._written_at = time.monotonic()
-                if self._unflushed >= self._limits.flush_points:
+                if self._logged >= self._limits.flush_points and self._journal is None:
+                    # While another shard is built the disk has much to write, and this would wait for all of it.
                     self._flush()
 
     def remove(self, operation: UpdateOperation) -> None:
@@ -144,10 +147,15 @@ class OpenShard:
                 self._note(replace(self._sidecar, points=self.size()), durable=False)
 
     def flush(self) -> None:
-        """Make everything written so far survive a loss of power. A disk that has nothing to write is left alone."""
+        """Make everything written so far survive a loss of power: the log of it, from which the rest is made anew.
+
+        Writers wait for the disk, readers do not. A disk that has nothing to write is left alone.
+        """
         with self._exclusively():
             if self._unflushed:
-                self._flush()
+                begun = datetime.now(UTC)
+                flush_log(self.folder)
+                self._flushed(begun)
 
     def snapshot(self, folder: Path) -> None:
         """Copy the index to a new folder, as a process that is killed now would leave it: to be opened like that.
@@ -197,10 +205,9 @@ class OpenShard:
         closed = engine
         try:
             journal.catch_up(engine)
-            # A hundred megabytes it may be, and the engine holds Python's lock while it waits for the disk.
             flush_folder(folder)
             journal.catch_up(engine)
-            asked(engine.flush)  # so that the flush for which writers wait has little to do
+            flush_log(folder)  # so that the flush for which writers wait has little to do
             with self._exclusively() as former:
                 self._take_over(folder, engine, journal, graph=graph)
                 closed = former
@@ -254,8 +261,15 @@ class OpenShard:
             raise
 
     def _flush(self, *, clean: bool = False) -> None:
+        """Let the engine flush: nothing is left to be read from its log. It holds Python's lock while it waits for the
+        disk, once for each of its files, changed or not: some 600 times with two parts.
+        """
         begun = datetime.now(UTC)  # before it: what is written after a flush has begun may have missed it
         asked(self._usable().flush)
+        self._logged = 0
+        self._flushed(begun, clean=clean)
+
+    def _flushed(self, begun: datetime, *, clean: bool = False) -> None:
         self._unflushed = 0
         noted = replace(self._sidecar, points=self.size(), flushed_at=begun, clean=clean, changed=self._changed)
         self._note(noted, durable=True)
@@ -269,14 +283,15 @@ class OpenShard:
     def _take_over(self, folder: Path, engine: EdgeShard, journal: Journal, *, graph: bool) -> None:
         journal.finish(engine)
         begun = datetime.now(UTC)
-        asked(engine.flush)
+        flush_log(folder)
         points, expected = asked(engine.info).points_count, self.size()
         if journal.spoiled or points != expected:
             raise errors.IndexUnavailable(journal.spoiled or f"{points} points instead of {expected} were built")
         noted = replace(self._sidecar, shard=folder.name, graph=graph, changed=journal.points)
         self._point_to(noted, points, begun)
         self._shard, self._journal = engine, None
-        self._changed, self._unflushed = journal.points, 0
+        self._changed = self._logged = journal.points
+        self._unflushed = 0
         self._revision += 1
 
     def _point_to(self, sidecar: Sidecar, points: int, flushed_at: datetime) -> None:

@@ -7,9 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,7 @@ from typing import Any
 import pytest
 
 from backend.domain.filters import Filter
-from backend.domain.payload import Payload
-from backend.domain.product import Product, ProductKey
 from backend.errors import IndexUnavailable
-from backend.ports import Point, Tombstone
 from backend.vectors import open_shard
 from backend.vectors.edge_build import Plan
 from backend.vectors.edge_growth import build_wanted, can_catch_up
@@ -29,9 +25,9 @@ from backend.vectors.edge_shard import load_shard
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.journal import Engine, Journal
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
-from tests.factories import product
 from tests.unit.vectors.folders import noting_flushes
-from tests.unit.vectors.points import DIMENSION, SPACE, clustered, points, tombstone
+from tests.unit.vectors.points import DIMENSION, SPACE, clustered
+from tests.unit.vectors.telling import Nobody, Shop
 
 ROOT = Path(__file__).parents[3]
 FEW = GrowthLimits(graph_points=600, fewest_changed=100, look_seconds=0.05, retry_seconds=3600, indexed_kb=16)
@@ -102,73 +98,6 @@ def until(reached: Callable[[], bool]) -> None:
 def shards(path: Path) -> list[str]:
     """The folders of shards."""
     return sorted(entry.name for entry in path.glob("shard*"))
-
-
-class Nobody:
-    """In the place of an index: what is told to it is forgotten."""
-
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Nothing."""
-
-    def set_facts(self, key: ProductKey, facts: Payload) -> None:
-        """Nothing."""
-
-    def bury(self, tombstones: Sequence[Tombstone]) -> None:
-        """Nothing."""
-
-
-class Shop:
-    """A catalog whose every change is told to an index, and what the index must hold."""
-
-    def __init__(self, store: EdgeStore | Nobody, seed: int = 1) -> None:
-        self.store = store
-        self._random = random.Random(seed)
-        self._vectors = clustered(seed, 4_000, DIMENSION)
-        self._number = 0
-        self.version = 1
-        self.expected: dict[str, Product] = {}
-
-    def add(self, number: int) -> None:
-        """So many products of one picture each, told at once."""
-        written: list[Point] = []
-        for _ in range(number):
-            made = product(f"p{self._number}", price=Decimal(self._number), in_stock=self._number % 2 == 0)
-            written += points(made, [self._vectors[self._number % len(self._vectors)]], self.version)
-            self.expected[made.key.product_id] = made
-            self._number += 1
-        self.store.upsert(written)
-
-    def change(self) -> None:
-        """One thing, whatever it is."""
-        self.version += 1
-        match self._random.choice(["add", "price", "delete"]):
-            case "add":
-                self.add(self._random.randint(1, 5))
-            case "price":
-                name = self._random.choice(list(self.expected))
-                price = Decimal(self._random.randint(0, 10**6))
-                self.expected[name] = replace(self.expected[name], price=price)
-                self.store.set_facts(ProductKey("shop", name), {"price": float(price), "version": self.version})
-            case "delete":
-                name = self._random.choice(list(self.expected))
-                self.store.bury([tombstone(self.expected.pop(name), "picture 0", self.version)])
-
-    def rewrite(self) -> None:
-        """All there is, once more."""
-        for number, made in enumerate(self.expected.values()):
-            self.store.upsert(points(made, [self._vectors[number]], self.version))
-
-    @property
-    def index(self) -> EdgeStore:
-        """The index it tells."""
-        assert isinstance(self.store, EdgeStore)
-        return self.store
-
-    def agrees(self) -> bool:
-        """Whether the index holds this and nothing else."""
-        found = {str(point.payload["product_id"]): point.payload.get("price") for point in self.index.sample(10**6)}
-        expected = {name: float(made.price or 0) for name, made in self.expected.items()}
-        return found == expected and self.index.count() == len(expected)
 
 
 @pytest.fixture
@@ -312,30 +241,35 @@ def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
     assert named == [set()]
 
 
-def test_the_engine_is_told_to_flush_when_what_it_was_caught_up_with_is_on_the_disk(
+def test_while_a_shard_is_built_and_takes_over_the_engine_is_not_told_to_flush(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds Python's lock while it waits for the disk."""
-    events: list[set[Path] | None] = []
-    catch_up = Journal.catch_up
+    """It would hold Python's lock while it waits for a disk that has much to write."""
+    told: list[str] = []
+    limits = EdgeLimits(flush_points=10, growth=replace(FEW, look_seconds=3600))
 
-    def noting_that_it_is(journal: Journal, engine: Engine) -> None:
-        catch_up(journal, engine)
-        if not events:
-            flushed.clear()
-        events.append(None)
-
-    def noting_a_flush(call: Callable[..., Any], *arguments: Any) -> Any:
-        if call.__name__ == "flush" and events:
-            events.append(set(flushed))
+    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
+        told.append(call.__name__)
         return call(*arguments)
 
-    monkeypatch.setattr(Journal, "catch_up", noting_that_it_is)
-    monkeypatch.setattr(open_shard, "asked", noting_a_flush)
-    with noting_flushes() as flushed:
-        grow_a_graph(path)
-    on_the_disk = next(event for event in events if event is not None)
-    assert {*(path / described(path).shard / "segments").rglob("*.dat")} <= on_the_disk
+    def told_meanwhile(journal: Journal, engine: Engine) -> None:
+        if not journal.points:
+            told.clear()  # the copy was flushed
+            shop.add(100)
+        catch_up(journal, engine)
+
+    catch_up = Journal.catch_up
+    monkeypatch.setattr(open_shard, "asked", noting)
+    monkeypatch.setattr(Journal, "catch_up", told_meanwhile)
+    store = EdgeStore.create(path, SPACE, limits)
+    shop = Shop(store)
+    shop.add(700)
+    assert store.grow()
+    assert "update" in told
+    assert "flush" not in told
+    assert shop.agrees()
+    store.close()
+    assert "flush" in told
 
 
 # --- that it is given up without harm ---------------------------------------------------------------------------------

@@ -1,18 +1,24 @@
 """The open shard: losses noticed, and when it is flushed."""
 
+import errno
+import os
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backend.errors import IndexUnavailable
+from backend.vectors import open_shard
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
 from backend.vectors.sidecar import Sidecar, read_sidecar
 from tests.factories import product
+from tests.unit.vectors.folders import noting_flushes
 from tests.unit.vectors.points import SPACE, points, signs
 
 
@@ -129,6 +135,44 @@ def noted(path: Path) -> int:
     sidecar = read_sidecar(path)
     assert sidecar is not None
     return sidecar.points
+
+
+def test_a_flush_waits_for_the_log_and_leaves_the_engine_alone(
+    store: EdgeStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine would hold Python's lock while it waits for each of its files."""
+    store.upsert(points(product(), signs(1, 4)))
+    told: list[str] = []
+
+    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
+        told.append(call.__name__)
+        return call(*arguments)
+
+    monkeypatch.setattr(open_shard, "asked", noting)
+    with noting_flushes() as flushed:
+        store.flush()
+    assert "flush" not in told
+    assert noted(path) == 4
+    log = path / "shard" / "wal"
+    assert {log, *log.iterdir()} <= flushed
+    assert not [file for file in flushed if "segments" in file.parts]
+
+
+def test_a_log_that_cannot_be_flushed_is_said_and_tried_again(
+    store: EdgeStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert(points(product(), signs(1, 4)))
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", failing)
+        with pytest.raises(IndexUnavailable, match=r"log .* cannot be flushed: .*No space left"):
+            store.flush()
+    assert noted(path) == 0
+    store.flush()
+    assert noted(path) == 4
+
+
+def failing(_handle: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_enough_points_are_flushed_at_once(path: Path) -> None:
