@@ -46,9 +46,11 @@ class EdgeLimits:
     `batch_points`: 64 stop the threads for some 5 ms; batches of 500 for 40 to 200.
     `flush_seconds`: what is written is safe from a killed process at once, and from a loss of power after this long:
     the log of it is flushed, for which nobody but writers has to wait.
-    `flush_points`: what only the log holds for certain is read from it when the index is opened, 9,000 points a second.
-    After so many the engine flushes the rest, and nothing else runs for 40 to 100 ms, most of it waiting for the disk;
-    1.8 s were seen on a disk that others wrote to.
+    `flush_points`: after so many that only the log holds for certain, the engine flushes the rest when the disk has
+    little else to do, which is when the log's flush took no longer than `calm_seconds`. Nothing else runs meanwhile: 40
+    to 100 ms, most of it waiting for the disk; 1.8 s were seen on a disk that others wrote to.
+    `replayed_points`: after so many it flushes anyway. They are read from the log when the index is opened, 9,000 a
+    second; a build that is under way may add those of its journal.
     `optimize_points`: an index up to this size is optimized when it is opened, before anything is served: up to 5 s at
     50,000, mostly 0 (it returns at once unless 5,000 points or a fifth have changed). It makes combined filters three
     times as fast (7.6 to 2.5 ms at 50,000) and frees what was deleted. Above it a start would take longer than loading
@@ -60,6 +62,8 @@ class EdgeLimits:
     batch_points: int = 64
     flush_seconds: float = 5.0
     flush_points: int = 5_000
+    calm_seconds: float = 0.1
+    replayed_points: int = 20_000
     optimize_points: int = 50_000
     index_at_once_points: int = 5_000
     growth: GrowthLimits = GrowthLimits()

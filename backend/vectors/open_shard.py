@@ -133,8 +133,7 @@ class OpenShard:
                 self._changed += points
                 self._revision += 1
                 self._written_at = time.monotonic()
-                if self._logged >= self._limits.flush_points and self._journal is None:
-                    # While another shard is built the disk has much to write, and this would wait for all of it.
+                if self._logged >= self._limits.replayed_points and self._journal is None:
                     self._flush()
 
     def remove(self, operation: UpdateOperation) -> None:
@@ -153,9 +152,7 @@ class OpenShard:
         """
         with self._exclusively():
             if self._unflushed:
-                begun = datetime.now(UTC)
-                flush_log(self.folder)
-                self._flushed(begun)
+                self._flush_log()
 
     def snapshot(self, folder: Path) -> None:
         """Copy the index to a new folder, as a process that is killed now would leave it: to be opened like that.
@@ -260,6 +257,14 @@ class OpenShard:
                 asked(shard.flush)
             raise
 
+    def _flush_log(self) -> float:
+        """The seconds for which the disk was waited for."""
+        began, begun = time.monotonic(), datetime.now(UTC)
+        flush_log(self.folder)
+        seconds = time.monotonic() - began
+        self._flushed(begun)
+        return seconds
+
     def _flush(self, *, clean: bool = False) -> None:
         """Let the engine flush: nothing is left to be read from its log. It holds Python's lock while it waits for the
         disk, once for each of its files, changed or not: some 600 times with two parts.
@@ -309,8 +314,17 @@ class OpenShard:
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(self._limits.flush_seconds):
-            if self._unflushed:
-                try:
-                    self.flush()
-                except errors.IndexUnavailable:
-                    log.exception("The embedded index could not be flushed; trying again.")
+            try:
+                self._flush_what_is_due()
+            except errors.IndexUnavailable:
+                log.exception("The embedded index could not be flushed; trying again.")
+
+    def _flush_what_is_due(self) -> None:
+        """The log; and by the engine what has been in it for long enough, if the disk has little else to do."""
+        with self._exclusively():
+            due = self._logged >= self._limits.flush_points and self._journal is None  # a build keeps the disk busy
+            if not self._unflushed and not due:
+                return
+            seconds = self._flush_log()
+            if due and seconds <= self._limits.calm_seconds:
+                self._flush()

@@ -1,7 +1,8 @@
-"""A shop whose every change is told to an index."""
+"""A shop whose every change is told to an index, and waiting for what comes of it."""
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,6 +12,8 @@ from backend.ports import Point, Tombstone
 from backend.vectors.edge_store import EdgeStore
 from tests.factories import product
 from tests.unit.vectors.points import DIMENSION, clustered, points, tombstone
+
+PATIENCE_SECONDS = 60.0
 
 
 class Nobody:
@@ -78,3 +81,11 @@ class Shop:
         found = {str(point.payload["product_id"]): point.payload.get("price") for point in self.index.sample(10**6)}
         expected = {name: float(made.price or 0) for name, made in self.expected.items()}
         return found == expected and self.index.count() == len(expected)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait until it is so; fail when it takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)

@@ -27,12 +27,11 @@ from backend.vectors.journal import Engine, Journal
 from backend.vectors.sidecar import Sidecar, read_sidecar, write_sidecar
 from tests.unit.vectors.folders import noting_flushes
 from tests.unit.vectors.points import DIMENSION, SPACE, clustered
-from tests.unit.vectors.telling import Nobody, Shop
+from tests.unit.vectors.telling import Nobody, Shop, until
 
 ROOT = Path(__file__).parents[3]
 FEW = GrowthLimits(graph_points=600, fewest_changed=100, look_seconds=0.05, retry_seconds=3600, indexed_kb=16)
 LIMITS = EdgeLimits(growth=FEW)
-PATIENCE_SECONDS = 60.0
 
 
 # --- when -------------------------------------------------------------------------------------------------------------
@@ -85,14 +84,6 @@ def described(path: Path) -> Sidecar:
     sidecar = read_sidecar(path)
     assert sidecar is not None
     return sidecar
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait until it is so; fail when it takes too long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
 
 
 def shards(path: Path) -> list[str]:
@@ -246,30 +237,38 @@ def test_while_a_shard_is_built_and_takes_over_the_engine_is_not_told_to_flush(
 ) -> None:
     """It would hold Python's lock while it waits for a disk that has much to write."""
     told: list[str] = []
-    limits = EdgeLimits(flush_points=10, growth=replace(FEW, look_seconds=3600))
+    meanwhile: list[str] = []
 
     def noting(call: Callable[..., Any], *arguments: Any) -> Any:
         told.append(call.__name__)
         return call(*arguments)
 
-    def told_meanwhile(journal: Journal, engine: Engine) -> None:
+    def written_meanwhile(journal: Journal, engine: Engine) -> None:
         if not journal.points:
             told.clear()  # the copy was flushed
             shop.add(100)
+            until(lambda: described(path).points == 800)  # its log was
         catch_up(journal, engine)
+
+    def naming(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
+        if sidecar.shard != "shard" and not meanwhile:
+            meanwhile.extend(told)
+        write_sidecar(folder, sidecar, durable=durable)
 
     catch_up = Journal.catch_up
     monkeypatch.setattr(open_shard, "asked", noting)
-    monkeypatch.setattr(Journal, "catch_up", told_meanwhile)
-    store = EdgeStore.create(path, SPACE, limits)
+    monkeypatch.setattr(open_shard, "write_sidecar", naming)
+    monkeypatch.setattr(Journal, "catch_up", written_meanwhile)
+    often = EdgeLimits(flush_seconds=0.02, flush_points=10, replayed_points=50, calm_seconds=60)
+    store = EdgeStore.create(path, SPACE, replace(often, growth=replace(FEW, look_seconds=3600)))
     shop = Shop(store)
     shop.add(700)
     assert store.grow()
-    assert "update" in told
-    assert "flush" not in told
+    assert "update" in meanwhile
+    assert "flush" not in meanwhile
+    until(lambda: "flush" in told)  # but afterwards
     assert shop.agrees()
     store.close()
-    assert "flush" in told
 
 
 # --- that it is given up without harm ---------------------------------------------------------------------------------

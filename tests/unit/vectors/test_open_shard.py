@@ -20,6 +20,7 @@ from backend.vectors.sidecar import Sidecar, read_sidecar
 from tests.factories import product
 from tests.unit.vectors.folders import noting_flushes
 from tests.unit.vectors.points import SPACE, points, signs
+from tests.unit.vectors.telling import until
 
 
 def test_a_lost_segment_is_noticed_until_the_loss_is_accepted(store: EdgeStore, path: Path) -> None:
@@ -176,7 +177,7 @@ def failing(_handle: int) -> None:
 
 
 def test_enough_points_are_flushed_at_once(path: Path) -> None:
-    store = EdgeStore.create(path, SPACE, EdgeLimits(batch_points=10, flush_seconds=3600, flush_points=30))
+    store = EdgeStore.create(path, SPACE, EdgeLimits(batch_points=10, flush_seconds=3600, replayed_points=30))
     store.upsert(points(product("p-1"), signs(1, 29)))
     assert noted(path) == 0
     store.upsert(points(product("p-2"), signs(2, 1)))
@@ -190,10 +191,33 @@ def test_enough_points_are_flushed_at_once(path: Path) -> None:
 def test_a_few_points_are_flushed_after_a_while_though_nothing_more_is_written(path: Path) -> None:
     store = EdgeStore.create(path, SPACE, EdgeLimits(flush_seconds=0.05))
     store.upsert(points(product(), signs(1, 3)))
-    deadline = time.monotonic() + 30
-    while noted(path) != 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert noted(path) == 3
+    until(lambda: noted(path) == 3)
+    store.close()
+
+
+@pytest.mark.parametrize("calm_seconds", [60.0, 0.0])
+def test_the_engine_is_told_to_flush_when_the_disk_has_little_else_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch, calm_seconds: float
+) -> None:
+    told: list[str] = []
+
+    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
+        told.append(call.__name__)
+        return call(*arguments)
+
+    limits = EdgeLimits(flush_seconds=0.02, flush_points=10, calm_seconds=calm_seconds)
+    store = EdgeStore.create(path, SPACE, limits)
+    monkeypatch.setattr(open_shard, "asked", noting)
+    store.upsert(points(product("few"), signs(1, 9)))
+    until(lambda: noted(path) == 9)
+    assert "flush" not in told
+    store.upsert(points(product("enough"), signs(2, 1)))
+    until(lambda: noted(path) == 10)
+    if calm_seconds:
+        until(lambda: "flush" in told)
+    else:
+        time.sleep(0.2)
+        assert "flush" not in told
     store.close()
 
 
