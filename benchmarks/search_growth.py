@@ -1,18 +1,21 @@
-"""Who waits while the embedded index builds its graph: `python -m benchmarks.search_growth [--pictures 300000]`.
+"""Who waits while the embedded index builds its graph: `python -m benchmarks.search_growth [--held]`.
 
 An index without a graph is searched and written to by threads of one process, as in the server, while a process of its
 own builds the graph and this one takes it over. Printed for before, during and after: how long searches and writes
-took, and how long a thread that only wants to sleep for a millisecond was kept from it, which is what every request of
-the server would feel. At the end the new index is compared with what was written.
+took, how long a thread that only wants to sleep for a millisecond was kept from it, which is what every request of the
+server would feel, and how often the process waited for a page of a file that was not in memory. With `--held` the
+index's files stay there (see `held`), so that what remains is the index's own doing. At the end the new index is
+compared with what was written.
 """
 
 import argparse
 import logging
+import resource
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +24,7 @@ import numpy as np
 from backend.domain.filters import AnyOf, Between, Filter
 from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
 from backend.vectors.edge_store import EdgeStore
+from benchmarks.held import held
 from benchmarks.search import apart
 from benchmarks.search_data import MERCHANT, Catalog, made, opened, photographs, product_id
 from benchmarks.search_engines import Edge, points_of
@@ -34,6 +38,15 @@ PRICE = 7.0
 """The new price of everything that is written meanwhile."""
 
 
+def major_faults() -> int:
+    """Pages this process waited for the disk for, so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+
+
+def percentile(times: list[float], part: float) -> float:
+    return float(np.percentile(times, part)) if times else 0.0
+
+
 @dataclass
 class Phase:
     """What was taken in it, in milliseconds."""
@@ -43,17 +56,15 @@ class Phase:
     searches: list[float] = field(default_factory=list)
     writes: list[float] = field(default_factory=list)
     kept_waiting: list[float] = field(default_factory=list)
+    faults: int = field(default_factory=major_faults)
 
     def line(self) -> str:
-        seconds = time.perf_counter() - self.begun
-        return f"  {self.name:8} {seconds:6.0f} s" + "".join(
+        seconds, faults = time.perf_counter() - self.begun, major_faults() - self.faults
+        kinds = "".join(
             f"   {len(times):7} {percentile(times, 50):7.1f} {percentile(times, 99):7.1f} {max(times, default=0):7.1f}"
             for times in (self.searches, self.writes, self.kept_waiting)
         )
-
-
-def percentile(times: list[float], part: float) -> float:
-    return float(np.percentile(times, part)) if times else 0.0
+        return f"  {self.name:8} {seconds:6.0f} s{kinds}   {faults:7}"
 
 
 class Load:
@@ -124,14 +135,17 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=300_000)
     parser.add_argument("--cache", type=Path, help="keep the photographs' embeddings here and use them again")
     parser.add_argument("--scratch", type=Path, help="where catalog and index are made (a temporary folder in it)")
+    parser.add_argument("--held", action="store_true", help="hold the index's files in memory, see `held`")
     given = parser.parse_args()
     logging.basicConfig(level="INFO", format="  %(message)s")  # what the longest stop was for
-    with tempfile.TemporaryDirectory(prefix="growth-", dir=given.scratch) as name:
-        scratch = Path(name)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="growth-", dir=given.scratch)))
         base = photographs(given.cache or scratch)
         catalog = made(base, given.pictures, scratch)
         questions = asked(base, catalog, scratch / "scores.npy", ASKED_EACH)
         apart(fill_only, scratch, scratch / Edge.name)
+        if given.held:
+            stack.enter_context(held(scratch / Edge.name))
         store = EdgeStore.open(scratch / Edge.name, EdgeLimits(growth=GrowthLimits(look_seconds=86_400)))
         try:
             measure(store, catalog, questions)
@@ -146,7 +160,9 @@ def fill_only(data: Path, folder: Path) -> None:
 def measure(store: EdgeStore, catalog: Catalog, questions: Questions) -> None:
     print(f"{len(catalog.vectors)} pictures; a search after another, a product written every {WRITES_EVERY_SECONDS} s")
     print(
-        f"  {'':8} {'':8}" + "".join(f"   {name:>7}     p50     p99     max" for name in ("search", "write", "sleep"))
+        f"  {'':8} {'':8}"
+        + "".join(f"   {name:>7}     p50     p99     max" for name in ("search", "write", "sleep"))
+        + "     pages"
     )
     load = Load(store, catalog, questions)
     with load.running():

@@ -62,7 +62,7 @@ class EdgeLimits:
     batch_points: int = 64
     flush_seconds: float = 5.0
     flush_points: int = 5_000
-    calm_seconds: float = 0.1
+    calm_seconds: float = 0.05
     replayed_points: int = 20_000
     optimize_points: int = 50_000
     index_at_once_points: int = 5_000
