@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backend import errors
-from backend.blobs.durable import flush_path, unavailable
+from backend.blobs.durable import begin_to_flush, flush_path, unavailable
 from backend.ports import Puts
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -63,6 +63,9 @@ class FilesystemBlobs:
         try:
             yield puts
             with unavailable("written"):
+                if len(puts.drafts) > 1:
+                    for draft in puts.drafts.values():
+                        begin_to_flush(draft)
                 for draft in puts.drafts.values():
                     flush_path(draft)
                 self._publish(puts.drafts)

@@ -170,6 +170,26 @@ def test_of_many_all_contents_are_flushed_before_any_has_a_name(root: Path, monk
     assert (steps.count("content"), steps.count("name")) == (5, 5)
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice on files")
+def test_of_many_all_are_being_written_before_the_first_is_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = FilesystemBlobs(root)
+    steps = recorded(monkeypatch)
+    real_advise = os.posix_fadvise
+
+    def advise(descriptor: int, offset: int, length: int, advice: int) -> None:
+        real_advise(descriptor, offset, length, advice)
+        steps.append("begun")
+
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    put_together(blobs, 5)
+    assert steps[:10] == 5 * ["begun"] + 5 * ["content"]
+    steps.clear()
+    blobs.put(b"alone")
+    assert "begun" not in steps
+
+
 @pytest.mark.parametrize("failing_flush", [1, 3, 6, 9])
 def test_of_many_that_cannot_be_flushed_nothing_is_left_without_a_name(
     root: Path, monkeypatch: pytest.MonkeyPatch, failing_flush: int
