@@ -196,7 +196,8 @@ def _closed(field: str, number: float) -> Between | None:
 
 
 def _range(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf | Group:
-    bounds = [_bound(bound) for bound in (wanted.gte, wanted.gt, wanted.lte, wanted.lt)]
+    bounds = [_bound(wanted.gte, up=True), _bound(wanted.gt, up=False)]
+    bounds += [_bound(wanted.lte, up=False), _bound(wanted.lt, up=True)]
     if any(bound is not None and math.isnan(bound) for bound in bounds):
         return dialect.nothing()  # every comparison with NaN is false
     within = _between(_tightest(Between(wanted.field, *bounds)), dialect)
@@ -229,6 +230,16 @@ def _between(wanted: Between, dialect: Dialect[Leaf, Group]) -> Leaf | Group:
     return dialect.between(wanted)
 
 
-def _bound(bound: float | None) -> float | None:
-    """An infinity becomes the largest double: JSON has no infinity, and a null in its place would open the range."""
-    return None if bound is None else float(min(max(bound, -LARGEST), LARGEST))
+def _bound(bound: float | None, *, up: bool) -> float | None:
+    """As a double, and for an integer that is none the next one up or down: the same doubles are in the range, and all
+    stored numbers are such. An infinity becomes the largest: JSON has none, and a null instead would open the range.
+    """
+    if bound is None:
+        return None
+    bound = min(max(bound, -LARGEST), LARGEST)
+    double = float(bound)
+    if double < bound and up:
+        return math.nextafter(double, math.inf)
+    if double > bound and not up:
+        return math.nextafter(double, -math.inf)
+    return double

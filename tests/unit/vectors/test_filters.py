@@ -1,9 +1,12 @@
 """Filters in an engine's words. A dialect of plain text shows what an engine is told."""
 
 import ast
+import operator
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.domain.filters import AnyOf, Between, Filter, Within
 from backend.vectors.filters import in_dialect, not_newer, of_merchant, of_product, older
@@ -109,3 +112,19 @@ def test_every_bound_told_is_a_finite_number() -> None:
     words = told(Between("price", gte=float("-inf"), gt=-(10**400), lte=10**400, lt=float("inf")))
     bounds = ast.literal_eval(words.removeprefix("(all of price within ").removesuffix(")"))
     assert {abs(bound) for bound in bounds.values()} == {1.7976931348623157e308}
+
+
+@given(
+    side=st.sampled_from(["gte", "gt", "lte", "lt"]),
+    bound=st.integers(-(2**70), 2**70) | st.integers(-4, 4).map(lambda near: 2**53 + near),
+    near=st.integers(-3, 3),
+)
+def test_a_whole_number_as_a_bound_admits_the_same_numbers_though_it_is_no_double(
+    side: str, bound: int, near: int
+) -> None:
+    words = told(Between("price", **{side: bound}))
+    ((name, double),) = ast.literal_eval(words.removeprefix("(all of price within ").removesuffix(")")).items()
+    compare = {"gte": operator.ge, "gt": operator.gt, "lte": operator.le, "lt": operator.lt}[side]
+    stored = float(bound + near)
+    assert (name, isinstance(double, float)) == (side, True)
+    assert compare(stored, double) == compare(stored, bound)
