@@ -36,7 +36,7 @@ class OpenShard:
         self._limits = limits
         self._process = os.getpid()
         self._writing = threading.RLock()
-        self._unflushed = 0  # points of which a loss of power leaves nothing
+        self._unflushed = 0  # points that a loss of power may take
         self._logged = 0  # points that are to be read from the log when the shard is opened
         self._changed = sidecar.changed
         self._revision = 0

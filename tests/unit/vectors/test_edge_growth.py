@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -233,15 +232,10 @@ def test_all_of_the_next_shard_is_on_the_disk_before_the_description_names_it(
 
 
 def test_while_a_shard_is_built_and_takes_over_the_engine_is_not_told_to_flush(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would hold Python's lock while it waits for a disk that has much to write."""
-    told: list[str] = []
     meanwhile: list[str] = []
-
-    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
-        told.append(call.__name__)
-        return call(*arguments)
 
     def written_meanwhile(journal: Journal, engine: Engine) -> None:
         if not journal.points:
@@ -256,7 +250,6 @@ def test_while_a_shard_is_built_and_takes_over_the_engine_is_not_told_to_flush(
         write_sidecar(folder, sidecar, durable=durable)
 
     catch_up = Journal.catch_up
-    monkeypatch.setattr(open_shard, "asked", noting)
     monkeypatch.setattr(open_shard, "write_sidecar", naming)
     monkeypatch.setattr(Journal, "catch_up", written_meanwhile)
     often = EdgeLimits(flush_seconds=0.02, flush_points=10, replayed_points=50, calm_seconds=60)

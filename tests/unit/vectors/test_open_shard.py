@@ -4,15 +4,12 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backend.errors import IndexUnavailable
-from backend.vectors import open_shard
 from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.open_shard import OpenShard
@@ -138,18 +135,9 @@ def noted(path: Path) -> int:
     return sidecar.points
 
 
-def test_a_flush_waits_for_the_log_and_leaves_the_engine_alone(
-    store: EdgeStore, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flush_waits_for_the_log_and_leaves_the_engine_alone(store: EdgeStore, path: Path, told: list[str]) -> None:
     """The engine would hold Python's lock while it waits for each of its files."""
     store.upsert(points(product(), signs(1, 4)))
-    told: list[str] = []
-
-    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
-        told.append(call.__name__)
-        return call(*arguments)
-
-    monkeypatch.setattr(open_shard, "asked", noting)
     with noting_flushes() as flushed:
         store.flush()
     assert "flush" not in told
@@ -197,17 +185,10 @@ def test_a_few_points_are_flushed_after_a_while_though_nothing_more_is_written(p
 
 @pytest.mark.parametrize("calm_seconds", [60.0, 0.0])
 def test_the_engine_is_told_to_flush_when_the_disk_has_little_else_to_do(
-    path: Path, monkeypatch: pytest.MonkeyPatch, calm_seconds: float
+    path: Path, told: list[str], calm_seconds: float
 ) -> None:
-    told: list[str] = []
-
-    def noting(call: Callable[..., Any], *arguments: Any) -> Any:
-        told.append(call.__name__)
-        return call(*arguments)
-
     limits = EdgeLimits(flush_seconds=0.02, flush_points=10, calm_seconds=calm_seconds)
     store = EdgeStore.create(path, SPACE, limits)
-    monkeypatch.setattr(open_shard, "asked", noting)
     store.upsert(points(product("few"), signs(1, 9)))
     until(lambda: noted(path) == 9)
     assert "flush" not in told
