@@ -76,7 +76,10 @@ class FetchPictures:
         """
         wanted = sorted(url for url in urls if url)
         known = self.memory.recall(wanted)
-        futures = {url: self.executor.submit(self._get, url, known.get(url)) for url in wanted}
+        try:
+            futures = {url: self.executor.submit(self._get, url, known.get(url)) for url in wanted}
+        except RuntimeError as err:  # an executor's word for being shut down; what had begun stores at most a picture
+            raise Unavailable("the worker is shutting down") from err
         # `wait` alone would wait for ever: to it, what was called off before it began is not done.
         while waiting := [future for future in futures.values() if not future.done()]:
             if wait(waiting, timeout=self.lease_seconds / 3).not_done:

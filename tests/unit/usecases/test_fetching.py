@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -208,13 +209,26 @@ def test_what_nobody_foresaw_costs_one_address_and_not_the_batch(house: House) -
     assert house.services.read_product(key("p2")).state is ProductState.SEARCHABLE
 
 
+class Two(ThreadPoolExecutor):
+    """One thread; says when it was given two tasks."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.full, self._given = Event(), 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        future = super().submit(*args, **kwargs)
+        self._given += 1
+        if self._given == 2:
+            self.full.set()
+        return future
+
+
 def test_a_fetch_that_was_called_off_gives_the_claims_back(house: House) -> None:
-    executor = ThreadPoolExecutor(1)
-    begun, go_on = Event(), Event()
+    executor, go_on = Two(), Event()
 
     class Slow:
         def fetch(self, url: str, **_: object) -> Fetched:
-            begun.set()
             assert go_on.wait(10)
             return Fetched(PHOTO, None, None)
 
@@ -222,11 +236,24 @@ def test_a_fetch_that_was_called_off_gives_the_claims_back(house: House) -> None
     put(house, "p1", URL, OTHER_URL)
     with ThreadPoolExecutor(1) as threads:
         batch = threads.submit(fetch)
-        assert begun.wait(10)
+        assert executor.full.wait(10)
         executor.shutdown(wait=False, cancel_futures=True)
         go_on.set()
         with pytest.raises(Unavailable, match="shutting down"):
             batch.result(10)
+    assert_given_back(house)
+
+
+def test_a_fetch_that_begins_when_the_process_ends_gives_the_claims_back(house: House) -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    put(house, "p1", URL, OTHER_URL)
+    with pytest.raises(Unavailable, match="shutting down"):
+        replace(house.services.fetch_pictures, executor=executor)()
+    assert_given_back(house)
+
+
+def assert_given_back(house: House) -> None:
     for breaker in house.services.read_status.breakers:
         breaker._until = 0.0
     house.work()
