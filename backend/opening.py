@@ -183,9 +183,12 @@ def open_with(settings: Settings, number: int, embedder: Embedder, reason: str, 
 def places_of(settings: Settings) -> "Generations":
     """Where the index's generations live."""
     if settings.embedded:
+        from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
         from backend.vectors.generations_edge import EdgeGenerations
 
-        return EdgeGenerations(settings.data_dir, settings.stores.index_graph_points)
+        stores = settings.stores
+        growth = GrowthLimits(graph_points=stores.index_graph_points)
+        return EdgeGenerations(settings.data_dir, EdgeLimits(held_share=stores.index_held_share, growth=growth))
     from backend.vectors.generations_server import ServerGenerations
 
     return ServerGenerations(

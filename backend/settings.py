@@ -209,6 +209,13 @@ class StoreSettings(_Group):
         description="Pictures from which the embedded index gets a graph, built beside it: minutes, twice its disk. "
         "0: never.",
     )
+    index_held_share: float = Field(
+        0.25,
+        ge=0,
+        le=0.5,
+        description="Of the machine's memory, what the embedded index may take to be held there, so that no search "
+        "waits for the disk (Linux, as far as `ulimit -l` permits). 0: never.",
+    )
     qdrant_url: str | None = Field(
         None, description="http(s):// URL of a Qdrant server. Empty: Qdrant Edge in the process."
     )

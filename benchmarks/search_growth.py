@@ -1,10 +1,10 @@
-"""Who waits while the embedded index builds its graph: `python -m benchmarks.search_growth [--held]`.
+"""Who waits while the embedded index builds its graph: `python -m benchmarks.search_growth`.
 
 An index without a graph is searched and written to by threads of one process, as in the server, while a process of its
 own builds the graph and this one takes it over. Printed for before, during and after: how long searches and writes
 took, how long a thread that only wants to sleep for a millisecond was kept from it, which is what every request of the
-server would feel, and how often the process waited for a page of a file that was not in memory. With `--held` the
-index's files stay there (see `held`), so that what remains is the index's own doing. At the end the new index is
+server would feel, and how often the process waited for a page of a file that was not in memory: what serves is held
+there, see `backend.vectors.edge_memory`; `--held-share 0` leaves that to the system. At the end the new index is
 compared with what was written.
 """
 
@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,6 @@ import numpy as np
 from backend.domain.filters import AnyOf, Between, Filter
 from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
 from backend.vectors.edge_store import EdgeStore
-from benchmarks.held import held
 from benchmarks.search import apart
 from benchmarks.search_data import MERCHANT, Catalog, made, opened, photographs, product_id
 from benchmarks.search_engines import Edge, points_of
@@ -135,18 +134,19 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=300_000)
     parser.add_argument("--cache", type=Path, help="keep the photographs' embeddings here and use them again")
     parser.add_argument("--scratch", type=Path, help="where catalog and index are made (a temporary folder in it)")
-    parser.add_argument("--held", action="store_true", help="hold the index's files in memory, see `held`")
+    parser.add_argument(
+        "--held-share", type=float, default=EdgeLimits().held_share, help="see `stores.index_held_share`"
+    )
     given = parser.parse_args()
     logging.basicConfig(level="INFO", format="  %(message)s")  # what the longest stop was for
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="growth-", dir=given.scratch)))
+    with tempfile.TemporaryDirectory(prefix="growth-", dir=given.scratch) as name:
+        scratch = Path(name)
         base = photographs(given.cache or scratch)
         catalog = made(base, given.pictures, scratch)
         questions = asked(base, catalog, scratch / "scores.npy", ASKED_EACH)
         apart(fill_only, scratch, scratch / Edge.name)
-        if given.held:
-            stack.enter_context(held(scratch / Edge.name))
-        store = EdgeStore.open(scratch / Edge.name, EdgeLimits(growth=GrowthLimits(look_seconds=86_400)))
+        limits = EdgeLimits(held_share=given.held_share, growth=GrowthLimits(look_seconds=86_400))
+        store = EdgeStore.open(scratch / Edge.name, limits)
         try:
             measure(store, catalog, questions)
         finally:

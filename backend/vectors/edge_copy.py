@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from backend.errors import IndexUnavailable
@@ -95,20 +96,26 @@ def check_room(place: Path, needed: float) -> None:
         raise IndexUnavailable(f"The embedded index cannot be copied to {place}: {said}.")
 
 
+def data_ranges(file: int, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where an open file holds something between two offsets: between them are holes. Raises `OSError`."""
+    while begin < end:
+        try:
+            data = os.lseek(file, begin, os.SEEK_DATA)
+        except OSError as err:
+            if err.errno == errno.ENXIO:  # nothing but a hole is left
+                return
+            raise
+        begin = os.lseek(file, data, os.SEEK_HOLE)
+        if data < end:
+            yield data, min(begin, end)
+
+
 def _copy_data(source: str, destination: str) -> None:
     with Path(source).open("rb") as original, Path(destination).open("wb") as copy:
         size = os.fstat(original.fileno()).st_size
         copy.truncate(size)
-        position = 0
-        while position < size:
-            try:
-                begin = os.lseek(original.fileno(), position, os.SEEK_DATA)
-            except OSError as err:
-                if err.errno == errno.ENXIO:  # nothing but a hole is left
-                    return
-                raise
-            position = os.lseek(original.fileno(), begin, os.SEEK_HOLE)
-            _copy_range(original.fileno(), copy.fileno(), begin, position)
+        for begin, end in data_ranges(original.fileno(), 0, size):
+            _copy_range(original.fileno(), copy.fileno(), begin, end)
 
 
 def _copy_range(original: int, copy: int, begin: int, end: int) -> None:

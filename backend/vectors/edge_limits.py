@@ -57,6 +57,9 @@ class EdgeLimits:
     the encoder beside it, and a process of its own does it while the index serves. 0 leaves all to that process.
     `index_at_once_points`: up to this size an attribute whose first number comes gets its index then, in 0.3 s; beyond,
     that process makes it.
+    `held_share`: of the machine's memory, what the index may take to be held there (see `backend.vectors.edge_memory`):
+    a quarter of 2 GB leaves room for a server with the packaged encoder. 0: nothing is held. `held_seconds`: how
+    often what was mapped since is looked for, in 5 ms; a page that nobody read is taken after a minute where we saw it.
     """
 
     batch_points: int = 64
@@ -66,4 +69,6 @@ class EdgeLimits:
     replayed_points: int = 20_000
     optimize_points: int = 50_000
     index_at_once_points: int = 5_000
+    held_share: float = 0.25
+    held_seconds: float = 10.0
     growth: GrowthLimits = GrowthLimits()

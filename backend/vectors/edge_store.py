@@ -19,6 +19,7 @@ from backend.ports import Point, Space, Tombstone
 from backend.vectors.edge_filters import EdgeDialect
 from backend.vectors.edge_growth import Growth, remove_leftovers
 from backend.vectors.edge_limits import EdgeLimits
+from backend.vectors.edge_memory import HeldMemory
 from backend.vectors.edge_search import SCANNED_POINTS, EdgeSearch, vector_of
 from backend.vectors.edge_shard import asked, create_shard, load_shard, number_index, optimize
 from backend.vectors.filters import (
@@ -54,10 +55,11 @@ class EdgeStore(EdgeSearch):
     The folder holds `index.json`, which any process may read, and the shard it names, which one holds at a time.
     """
 
-    def __init__(self, shard: OpenShard, growth: Growth) -> None:
+    def __init__(self, shard: OpenShard, growth: Growth, memory: HeldMemory) -> None:
         super().__init__(shard)
         self._limits = shard.limits
         self._growth = growth
+        self._memory = memory
         self._number_fields = shard.number_indexes()
 
     @staticmethod
@@ -97,9 +99,10 @@ class EdgeStore(EdgeSearch):
         # A graph is never built here: that takes minutes.
         if not shard.graph and shard.size() <= limits.optimize_points and optimize(engine):
             shard.settle()
-        growth = Growth(shard)
+        growth, memory = Growth(shard), HeldMemory(shard)
         growth.start()
-        return cls(shard, growth)
+        memory.start()
+        return cls(shard, growth, memory)
 
     @classmethod
     def open_or_create(cls, path: Path, space: Space, limits: EdgeLimits = DEFAULT_LIMITS) -> Self:
@@ -230,6 +233,7 @@ class EdgeStore(EdgeSearch):
     def close(self) -> None:
         """Flush and let go of the folder; the store cannot be used afterwards."""
         self._growth.close()
+        self._memory.close()
         self._shard.close()
 
     def _index_numbers(self, payloads: Sequence[Payload]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.ports import Space
-from backend.vectors.edge_limits import EdgeLimits, GrowthLimits
+from backend.vectors.edge_limits import EdgeLimits
 from backend.vectors.edge_store import EdgeStore
 from backend.vectors.generations import Opened, named
 
@@ -12,10 +12,9 @@ from backend.vectors.generations import Opened, named
 class EdgeGenerations:
     """See `backend.vectors.generations.Generations`."""
 
-    def __init__(self, data_dir: Path, graph_points: int) -> None:
-        """`graph_points`: see `backend.vectors.edge_limits.GrowthLimits`."""
+    def __init__(self, data_dir: Path, limits: EdgeLimits) -> None:
         self._data_dir = data_dir
-        self._limits = EdgeLimits(growth=GrowthLimits(graph_points=graph_points))
+        self._limits = limits
 
     def folder(self, number: int) -> Path:
         """The folder of a generation."""
