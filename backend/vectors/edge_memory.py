@@ -1,11 +1,12 @@
-"""The files that the engine has mapped, kept in memory.
+"""An index's files, kept in memory.
 
 What nobody read for a while the system may take from its cache: when memory is short, and in a virtual machine whose
 host wants some back though most is free. The engine then reads it from the disk page by page, and holds Python's lock
 meanwhile: a search or an update after a quiet minute stopped everything for 2 s (300,000 points). What is locked stays.
 
-Linux only (mlock(2), and what the process has mapped is told by proc(5)); elsewhere, and where the system forbids it,
-nothing is held and the index serves all the same.
+The files are mapped here once more, and that is locked, never what the engine has mapped: the engine could not make it
+longer afterwards (mremap(2) takes no mapping of two kinds), and a write would fail for it. Linux only; elsewhere, and
+where the system forbids it, nothing is held and the index serves all the same.
 """
 
 import contextlib
@@ -17,11 +18,12 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
-from backend.vectors.edge_copy import LOG, data_ranges
+from backend.vectors.edge_copy import BLOCK_BYTES, LOG, data_ranges
 from backend.vectors.open_shard import OpenShard
 
 log = logging.getLogger(__name__)
@@ -30,21 +32,23 @@ CHUNK_BYTES = 16 << 20
 """Locked at once: 30 ms when none of it was ever touched, in which others that map or unmap something may wait."""
 PRIVILEGE = 14
 """CAP_IPC_LOCK, capabilities(7): who has it may lock as much as there is."""
+FAILED = ctypes.c_void_p(-1).value
 
 
-class Span(NamedTuple):
-    """A piece of the process's memory: its address, and bytes."""
+class File(NamedTuple):
+    """A file with the length it has at the moment: when it gets longer it is another one."""
 
-    start: int
+    number: int
     size: int
 
 
 class HeldMemory:
-    """Looks after the memory of one open shard, in a thread of its own from `start` to `close`."""
+    """Looks after the files of one open shard, in a thread of its own from `start` to `close`."""
 
     def __init__(self, shard: OpenShard) -> None:
         self._shard = shard
         self._process = os.getpid()
+        self._places: dict[File, int] = {}  # where each is mapped
         self._said: str | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._hold_now_and_then, name="edge-memory", daemon=True)
@@ -55,31 +59,63 @@ class HeldMemory:
             self._thread.start()
 
     def close(self) -> None:
-        """Look no more. What is held is let go with the shard, when the engine unmaps it."""
+        """Look no more, and let go of what is held."""
         if os.getpid() == self._process and self._thread.ident is not None:
             self._closing.set()
             self._thread.join()
+        self.release()
 
     def hold(self) -> int:
-        """Lock what the shard in use has mapped and is not locked yet; how many bytes are held. Raises `OSError`.
+        """Hold what the files of the shard in use have in them by now; how many bytes that is, 0 when it is not held.
 
-        All or nothing: of an index that is larger than its share, the system knows best what is used.
+        All or nothing: of an index that is larger than its share, the system knows best what is used. No search reads
+        the log.
         """
-        spans = list(mapped_data(self._shard.folder))
-        size = sum(span.size for span in spans)
-        reason = self._objection(size)
-        if reason != self._said and reason:
+        files, size = dict[File, Path](), 0
+        for path in self._shard.folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                state = path.stat()
+                if S_ISREG(state.st_mode) and state.st_size and self._shard.folder / LOG not in path.parents:
+                    files[File(state.st_ino, state.st_size)] = path
+                    size += state.st_blocks * BLOCK_BYTES
+        reason = self._objection(size) or self._refusal(files)
+        if reason:
+            self.release()
+        if reason and reason != self._said:
             log.info("The embedded index is not held in memory, so that a search may wait for the disk: %s.", reason)
-        if reason is None or self._said is None:
-            call = _libc().munlock if reason else _libc().mlock
-            for span in spans:
-                if self._closing.is_set():
-                    break
-                # What was unmapped since it was told is not there to be locked; what is mapped in its place by now, if
-                # anything, stays in memory until it is unmapped.
-                call(*span)
         self._said = reason
         return 0 if reason else size
+
+    def release(self) -> None:
+        """Let go of everything."""
+        self._forget({})
+
+    def _refusal(self, files: Mapping[File, Path]) -> str | None:
+        """Hold these and no others; why the system does not do it."""
+        try:
+            for file, path in files.items():
+                if self._closing.is_set():
+                    break
+                with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as opened:
+                    self._hold_file(file, opened.fileno())
+        except OSError as err:
+            return str(err)
+        self._forget(files)
+        return None
+
+    def _hold_file(self, file: File, handle: int) -> None:
+        """All of it but its holes: the engine makes its files larger than what they hold."""
+        if file not in self._places:
+            self._places[file] = _mapped(handle, file.size)
+        for begin, end in data_ranges(handle, 0, file.size):
+            for at in range(begin // mmap.PAGESIZE * mmap.PAGESIZE, end, CHUNK_BYTES):
+                if _libc().mlock(self._places[file] + at, min(CHUNK_BYTES, end - at)):
+                    raise OSError(ctypes.get_errno(), "the system does not lock it after all")
+
+    def _forget(self, files: Mapping[File, Path]) -> None:
+        """Let go of all but these: others were removed, whose room on the disk is free only then, or are longer now."""
+        for file in self._places.keys() - files.keys():
+            _libc().munmap(self._places.pop(file), file.size)
 
     def _objection(self, size: int) -> str | None:
         """Why so many bytes are not to be held."""
@@ -92,29 +128,8 @@ class HeldMemory:
 
     def _hold_now_and_then(self) -> None:
         while not self._closing.wait(self._shard.limits.held_seconds):
-            try:
+            with contextlib.suppress(FileNotFoundError):  # a folder removed meanwhile: the one in use is looked at next
                 self.hold()
-            except OSError:
-                log.exception("What the embedded index has mapped cannot be told; trying again.")
-
-
-def mapped_data(shard: Path) -> Iterator[Span]:
-    """What this process has mapped of a shard's files, once each, in pieces; but for the log, which no search reads,
-    and for holes: the engine makes its files larger than what they hold. Raises `OSError`.
-    """
-    told = set[tuple[str, int]]()
-    folder = shard.resolve()
-    for line in Path("/proc/self/maps").read_text("utf-8", errors="surrogateescape").splitlines():
-        addresses, _, offset, _, _, *name = line.split(maxsplit=5)
-        if not name or not name[0].startswith(f"{folder}{os.sep}") or name[0].startswith(f"{folder / LOG}{os.sep}"):
-            continue
-        start, end = (int(address, 16) for address in addresses.split("-"))
-        begin = int(offset, 16)
-        if (name[0], begin) not in told:
-            told.add((name[0], begin))
-            for data_begin, data_end in _data(Path(name[0]), begin, begin + end - start):
-                for at in range(data_begin, data_end, CHUNK_BYTES):
-                    yield Span(start + at - begin, min(CHUNK_BYTES, data_end - at))
 
 
 def machine_bytes() -> int:
@@ -140,15 +155,18 @@ def _privileged() -> bool:
     return False
 
 
-def _data(path: Path, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where a file holds something between two offsets, in whole pages. Nothing, when it is gone."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
-        for first, last in data_ranges(file.fileno(), begin, end):
-            yield first // mmap.PAGESIZE * mmap.PAGESIZE, -(-last // mmap.PAGESIZE) * mmap.PAGESIZE
+def _mapped(handle: int, size: int) -> int:
+    place = _libc().mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, handle, 0)
+    if place == FAILED:
+        raise OSError(ctypes.get_errno(), "a file of the index cannot be mapped")
+    return int(place)
 
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
-    library = ctypes.CDLL(None)  # its calls give Python's lock back
-    library.mlock.argtypes = library.munlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    """Python's own `mmap` does not tell where it mapped something. These calls give Python's lock back."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    library.mlock.argtypes = library.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     return library
