@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.durable import flush_path
 from backend.errors import Misconfigured
 from backend.ports import BlobStore, ImportFiles
 from backend.settings import Settings
-from backend.vectors.edge_copy import flush_path
 
 if TYPE_CHECKING:
     from backend.blobs.s3_bucket import Bucket

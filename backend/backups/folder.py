@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from backend.domain.backup import Backup, IndexCopy, IndexKind
+from backend.durable import flush_path
 from backend.errors import BackupUnusable, DataDirectoryInUse
 
 FORMAT: Final = 1
@@ -108,14 +109,14 @@ class BackupFolder:
             (folder / _FILES).write_text(json.dumps(found, indent=1), "utf-8")
             # All of it is on the disk before it is called the backup; pictures were flushed as they were put.
             for path in (*folder.rglob("*"), folder, self.path):
-                _flush(path)
+                flush_path(path)
             draft = self.path / f"{_DESCRIPTION}.new"
             with draft.open("w", encoding="utf-8") as file:
                 json.dump(_content(backup, _sha256(folder / _FILES)), file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path / _DESCRIPTION)
-            _flush(self.path)
+            flush_path(self.path)
             self._remove_others(backup.name)
 
     def check(self, backup: Backup) -> Path:
@@ -177,14 +178,6 @@ def _names(folder: Path) -> set[str]:
 
 def _fact(path: Path) -> tuple[int, str]:
     return path.stat().st_size, _sha256(path)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

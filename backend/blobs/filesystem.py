@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from backend import errors
-from backend.blobs.durable import begin_to_flush, flush_path, unavailable
+from backend.blobs.refusal import unavailable
+from backend.durable import begin_to_flush, flush_path
 from backend.ports import Puts
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -24,9 +25,10 @@ _LOCK: Final = "lock"
 
 
 class FilesystemBlobs:
-    """Blobs under `root/ab/cd/<hash>`. Safe from several threads and processes, on one file system.
+    """Blobs under `root/ab/<hash>`. Safe from several threads and processes, on one file system.
 
-    The two levels of directories keep each below some thousand entries up to a hundred million blobs.
+    The 256 directories have some ten thousand entries each at a few million blobs, which file systems with indexed
+    directories take lightly. A second level would cost nearly every picture of a smaller shop a directory of its own.
 
     A blob is written under a temporary name, flushed to the disk, and only then given its own name, which also is
     flushed: a blob that has its name is whole, also after a power loss (as far as the disk keeps what fsync promises).
@@ -87,7 +89,7 @@ class FilesystemBlobs:
     def unused_since(self, before: datetime) -> Iterator[str]:
         """Content hashes last put before a moment, one directory after another. Raises `errors.BlobsUnavailable`."""
         with unavailable("read"):
-            for path in self._root.glob("??/??/*"):
+            for path in self._root.glob("??/*"):
                 if _HASH.fullmatch(path.name) and _is_unused(path, before):
                     yield path.name
 
@@ -106,7 +108,7 @@ class FilesystemBlobs:
             return True
 
     def _path(self, content_hash: str) -> Path:
-        return self._root.joinpath(content_hash[:2], content_hash[2:4], content_hash)
+        return self._root / content_hash[:2] / content_hash
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -160,18 +162,16 @@ class FilesystemBlobs:
                 draft.replace(self._path(content_hash))
 
     def _anchor(self, content_hashes: Collection[str]) -> None:
-        """Flush the directories that hold the blobs' names, and once per process those that hold the directories'.
+        """Flush the directories that hold the blobs' names, and once per process the one that holds theirs.
 
         Also for a blob that was there already: the process that is storing the same bytes may not have come so far, and
         this call too promises that they stay. A flush takes milliseconds, hence none that is not needed.
         """
-        leaves = {self._path(content_hash).parent for content_hash in content_hashes}
-        new_leaves = leaves - self._anchored
-        branches = {leaf.parent for leaf in new_leaves}
-        new_branches = branches - self._anchored
-        for directory in (*leaves, *branches, *((self._root,) if new_branches else ())):
+        directories = {self._path(content_hash).parent for content_hash in content_hashes}
+        new = directories - self._anchored
+        for directory in (*directories, *((self._root,) if new else ())):
             flush_path(directory)
-        self._anchored.update(new_leaves, new_branches)
+        self._anchored |= new
 
     def _remove_stale(self, before: float) -> None:
         for path in self._incoming.glob("*.part"):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from backend import errors
-from backend.blobs.durable import CHUNK_BYTES, flush_path, unavailable
+from backend.blobs.refusal import CHUNK_BYTES, unavailable
+from backend.durable import flush_path
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from boto3.s3.transfer import TransferConfig
 
 from backend import errors
-from backend.blobs.durable import CHUNK_BYTES
+from backend.blobs.refusal import CHUNK_BYTES
 from backend.blobs.s3_bucket import Bucket, Missing
 
 if TYPE_CHECKING:

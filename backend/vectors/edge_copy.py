@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from backend.durable import flush_path
 from backend.errors import IndexUnavailable
 
 BLOCK_BYTES = 512
@@ -54,15 +55,6 @@ def flush_log(shard: Path) -> None:
         flush_folder(shard / LOG)
     except OSError as err:
         raise IndexUnavailable(f"The embedded index's log at {shard} cannot be flushed: {err}") from err
-
-
-def flush_path(path: Path) -> None:
-    """Flush a file, or the names in a folder: POSIX keeps a file's name for certain only by that. Raises `OSError`."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_through(folder: Path) -> None:

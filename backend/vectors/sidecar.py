@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from backend import errors
+from backend.durable import flush_path
 from backend.ports import Space
-from backend.vectors.edge_copy import flush_path
 
 FORMAT = 5
 """The layout of the folder, and which facts and ids its points have. 1 was that of versions before words could be

@@ -38,7 +38,7 @@ def files_below(root: Path) -> list[Path]:
 
 def path_of(root: Path, data: bytes) -> Path:
     name = hashlib.sha256(data).hexdigest()
-    return root / name[:2] / name[2:4] / name
+    return root / name[:2] / name
 
 
 def failing(code: int) -> Callable[..., object]:
@@ -150,8 +150,8 @@ def test_content_is_flushed_before_it_has_a_name_and_every_directory_after(
     blobs = FilesystemBlobs(root)
     steps = recorded(monkeypatch)
     blobs.put(b"data")
-    leaf = path_of(root, b"data").parent
-    assert steps == ["content", "name", *(f"directory {path.stat().st_ino}" for path in (leaf, leaf.parent, root))]
+    directories = (path_of(root, b"data").parent, root)
+    assert steps == ["content", "name", *(f"directory {path.stat().st_ino}" for path in directories)]
 
 
 def put_together(blobs: FilesystemBlobs, number: int, last: Callable[[], object] = bool) -> None:
@@ -220,7 +220,7 @@ def test_directories_known_to_stay_are_not_flushed_again(root: Path, monkeypatch
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     blobs.put(b"data")
-    assert len(flushed) == 1  # the leaf, which another process may have changed
+    assert len(flushed) == 1  # the blob's, which another process may have changed
 
 
 def test_a_blob_another_process_has_just_named_is_flushed_before_it_is_promised(
@@ -230,7 +230,7 @@ def test_a_blob_another_process_has_just_named_is_flushed_before_it_is_promised(
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     FilesystemBlobs(root).put(b"data")
-    assert len(flushed) == 3  # the leaf, its parent and the root
+    assert len(flushed) == 2  # its directory and the root
 
 
 def test_threads_storing_the_same_bytes_end_with_one_whole_blob(root: Path) -> None:
