@@ -99,9 +99,9 @@ def of_products(merchant: str, product_ids: Sequence[str]) -> Filter:
     return Filter(must=(AnyOf("merchant", (merchant,)), AnyOf("product_id", tuple(product_ids))))
 
 
-def of_content(content_hash: str) -> Filter:
-    """The points of one picture, whoever's. The only filter without a merchant: nothing but vectors is read by it."""
-    return Filter(must=(AnyOf("image", (content_hash,)),))
+def of_content(*content_hashes: str) -> Filter:
+    """The points of these pictures, whoever's. The only filter without a merchant: it serves to read vectors alone."""
+    return Filter(must=(AnyOf("image", content_hashes),))
 
 
 def older(version: int) -> Filter:
