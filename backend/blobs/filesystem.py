@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,13 +43,14 @@ class FilesystemBlobs:
         """Make the directories; remove temporary files that died with their process.
 
         `stale_seconds` without a write means dead: another process may be writing right now, but no upload pauses for
-        an hour. Raises `errors.BlobsUnavailable`.
+        an hour. Raises `errors.BlobsUnavailable`; `errors.Misconfigured` for blobs that lie as they did before 0.1.0.
         """
         self._root = root
         self._incoming = root / _INCOMING
         self._anchored: set[Path] = set()
         with unavailable("written"):
             self._incoming.mkdir(parents=True, exist_ok=True)
+            self._refuse_former_layout()
             self._remove_stale(time.time() - stale_seconds)
 
     def put(self, data: bytes) -> str:
@@ -172,6 +174,16 @@ class FilesystemBlobs:
         for directory in (*directories, *((self._root,) if new else ())):
             flush_path(directory)
         self._anchored |= new
+
+    def _refuse_former_layout(self) -> None:
+        """`ab/cd/<hash>`, which would be taken for no blobs at all. One directory tells: all had others in them."""
+        first = next(self._root.glob("[0-9a-f][0-9a-f]"), None)
+        if first is not None and any(entry.is_dir() for entry in first.iterdir()):
+            move = 'for d in ??/??; do mv "$d"/* "${d%/*}"/ && rmdir "$d"; done'
+            raise errors.Misconfigured(
+                f"{self._root} holds pictures in directories of directories, as before 0.1.0. They are moved by: "
+                f"cd {shlex.quote(str(self._root))} && {move}"
+            )
 
     def _remove_stale(self, before: float) -> None:
         for path in self._incoming.glob("*.part"):

@@ -233,6 +233,20 @@ def test_a_blob_another_process_has_just_named_is_flushed_before_it_is_promised(
     assert len(flushed) == 2  # its directory and the root
 
 
+def test_blobs_that_lie_as_they_once_did_are_refused_with_the_command_that_moves_them(tmp_path: Path) -> None:
+    root, contents = tmp_path / "the shop's pictures", [bytes([number]) for number in range(40)]
+    for data in contents:
+        name = hashlib.sha256(data).hexdigest()
+        (root / name[:2] / name[2:4]).mkdir(parents=True)
+        (root / name[:2] / name[2:4] / name).write_bytes(data)
+    with pytest.raises(errors.Misconfigured, match=r"as before 0\.1\.0") as refusal:
+        FilesystemBlobs(root)
+    subprocess.run(["sh", "-ec", str(refusal.value.detail).partition("moved by: ")[2]], check=True)
+    blobs = FilesystemBlobs(root)
+    assert [blobs.get(hashlib.sha256(data).hexdigest()) for data in contents] == contents
+    assert files_below(root) == sorted(path_of(root, data) for data in contents)
+
+
 def test_threads_storing_the_same_bytes_end_with_one_whole_blob(root: Path) -> None:
     blobs, data = FilesystemBlobs(root), bytes(300_000)
     with ThreadPoolExecutor(8) as threads:
