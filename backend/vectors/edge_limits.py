@@ -59,7 +59,8 @@ class EdgeLimits:
     that process makes it.
     `held_share`: of the machine's memory, what the index may take to be held there (see `backend.vectors.edge_memory`):
     a quarter of 2 GB leaves room for a server with the packaged encoder. 0: nothing is held. `held_seconds`: how
-    often what was mapped since is looked for, in 5 ms; a page that nobody read is taken after a minute where we saw it.
+    often what was written since is looked for, in 20 ms; a page that nobody read was taken after a minute where we saw
+    it.
     """
 
     batch_points: int = 64
