@@ -49,7 +49,7 @@ class HeldMemory:
         self._shard = shard
         self._process = os.getpid()
         self._places: dict[File, int] = {}  # where each is mapped
-        self._said: str | None = None
+        self._said = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._hold_now_and_then, name="edge-memory", daemon=True)
 
@@ -79,12 +79,14 @@ class HeldMemory:
                     files[File(state.st_ino, state.st_size)] = path
                     size += state.st_blocks * BLOCK_BYTES
         reason = self._objection(size) or self._refusal(files)
-        if reason:
-            self.release()
-        if reason and reason != self._said:
+        if reason is None:
+            self._said = False
+            return size
+        self.release()
+        if not self._said:  # once, though the reason's numbers change as the index grows
             log.info("The embedded index is not held in memory, so that a search may wait for the disk: %s.", reason)
-        self._said = reason
-        return 0 if reason else size
+        self._said = True
+        return 0
 
     def release(self) -> None:
         """Let go of everything."""
