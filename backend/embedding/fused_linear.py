@@ -7,16 +7,13 @@ Measured on two cores with bfloat16 and ViT-B/32, milliseconds a picture: 27 bef
 before and 47 for one picture alone, from its JPEG to its vector.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from backend.embedding.onednn import operation
-
-_QUICK: Final = 1.702
-"""QuickGELU(x) = x sigmoid(1.702 x), OpenAI's approximation of GELU. With swish(y) = y sigmoid(y), which oneDNN knows,
-it is swish(1.702 x) / 1.702: the factors go into the weights before and after it."""
+from backend.embedding.program import Name, Program, Scalars
 
 
 class FusedLinear(nn.Module):
@@ -32,6 +29,15 @@ class FusedLinear(nn.Module):
         """(..., inputs) -> (..., outputs)."""
         result: Tensor = operation("_linear_pointwise")(x, self._weight, self._bias, *self._after)
         return result
+
+    def written(self, program: Program, x: Name, added_to: Name | None = None) -> Name:
+        """The same as a line of a program; without its activation, and added to `added_to`, where one is named."""
+        layer = program.tensor(self._weight), program.tensor(self._bias)
+        if added_to is not None:
+            return program.call("mkldnn::_linear_pointwise", x, added_to, *layer, program.constant("add"))
+        activation, scalars, algorithm = self._after
+        after = [program.constant(value) for value in (activation, Scalars(scalars), algorithm)]
+        return program.call("mkldnn::_linear_pointwise", x, *layer, *after)
 
 
 class FusedPatches(nn.Module):
@@ -61,44 +67,7 @@ class FusedPatches(nn.Module):
         return result.transpose(1, 2).view(count, -1, rows, columns)
 
 
-def fuse(model: nn.Module, dtype: torch.dtype) -> None:
-    """Replace a float32 model's linear layers, and its cutting into patches, by fused ones in `dtype` on a processor.
-
-    Raises `RuntimeError`, as torch does, where oneDNN or one of its operations is not there; the model cannot be used
-    then.
-    """
-    for module in model.modules():
-        if {"fc1", "fc2", "activation_fn"} <= {name for name, _ in module.named_children()}:
-            _fuse_activation(module, dtype)
-        for name, layer in list(module.named_children()):
-            if type(layer) is nn.Linear:
-                setattr(module, name, _fused(layer, dtype))
-            elif type(layer) is nn.Conv2d and _is_side_by_side(layer):
-                setattr(module, name, FusedPatches(layer, dtype))
-
-
-def _is_side_by_side(layer: nn.Conv2d) -> bool:
-    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding in {(0, 0), "valid"}
-    return plain and layer.stride == layer.kernel_size
-
-
-def _fuse_activation(block: nn.Module, dtype: torch.dtype) -> None:
-    """A feed-forward block as CLIP and SigLIP have it: fc1, an activation, fc2."""
-    kind = type(block.activation_fn).__name__
-    if kind == "QuickGELUActivation":
-        block.fc1 = _fused(block.fc1, dtype, "swish", factor=_QUICK, bias_factor=_QUICK)
-        block.fc2 = _fused(block.fc2, dtype, factor=1 / _QUICK)
-    elif kind in _ACTIVATIONS:
-        block.fc1 = _fused(block.fc1, dtype, "gelu", _ACTIVATIONS[kind])
-    else:
-        return
-    block.activation_fn = nn.Identity()
-
-
-_ACTIVATIONS: Final = {"GELUActivation": "none", "GELUTanh": "tanh", "PytorchGELUTanh": "tanh"}
-
-
-def _fused(
+def fused(
     layer: Any,
     dtype: torch.dtype,
     activation: str = "none",
@@ -107,5 +76,6 @@ def _fused(
     factor: float = 1.0,
     bias_factor: float = 1.0,
 ) -> FusedLinear:
+    """A linear layer with its weights and its bias times these factors, in `dtype`."""
     bias = None if layer.bias is None else (layer.bias.data * bias_factor).to(dtype)
     return FusedLinear((layer.weight.data * factor).to(dtype), bias, activation, algorithm)

@@ -29,17 +29,21 @@ Constant = int | float | str | bool | None | Sequence[int] | Scalars
 
 
 class Program:
-    """Written operation by operation, then compiled. Begins with one tensor, `INPUT`."""
+    """Written operation by operation, then compiled. Begins with one tensor, `INPUT`, and what else it is given."""
 
     INPUT: Name = "%input"
 
-    def __init__(self) -> None:
+    def __init__(self, **also: str) -> None:
+        """`also`: the names of what it is given after `INPUT`, in order, with torch's types (`"Tensor?"`, `"bool"`)."""
+        self._given = {self.INPUT: "Tensor", **{f"%{name}": kind for name, kind in also.items()}}
         self._lines: list[str] = []
         self._constants: dict[str, Name] = {}
         self._tensors: list[Tensor] = []
 
-    def tensor(self, value: Tensor) -> Name:
-        """A weight."""
+    def tensor(self, value: Tensor | None) -> Name:
+        """A weight, or that there is none."""
+        if value is None:
+            return self.constant(None)
         self._tensors.append(value)
         return f"%tensor{len(self._tensors) - 1}"
 
@@ -66,7 +70,7 @@ class Program:
         self._lines.append(f"{result} : Tensor = {operation}({', '.join(arguments)})")
         return result
 
-    def compiled(self, result: Name) -> Callable[[Tensor], Tensor]:
+    def compiled(self, result: Name) -> Callable[..., Tensor]:
         """The program up to this result. Safe from several threads.
 
         Raises `RuntimeError`, as torch does for what it cannot do, where this torch runs no programs; what is compiled
@@ -74,7 +78,7 @@ class Program:
         """
         text = "\n  ".join(
             [
-                f"graph({self.INPUT} : Tensor, %tensors : Tensor[]):",
+                f"graph({', '.join(f'{name} : {kind}' for name, kind in self._given.items())}, %tensors : Tensor[]):",
                 *([f"{self._typed_tensors()} = prim::ListUnpack(%tensors)"] if self._tensors else []),
                 *self._lines,
                 f"return ({result})",
@@ -86,7 +90,7 @@ class Program:
             tensors = torch._C.ScriptList(self._tensors)  # noqa: SLF001
         except AttributeError as err:
             raise RuntimeError(f"this torch runs no programs: {err}") from err
-        return lambda given: function(given, tensors)
+        return lambda *given: function(*given, tensors)
 
     def _typed_tensors(self) -> str:
         return ", ".join(f"%tensor{number} : Tensor" for number in range(len(self._tensors)))

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from backend.domain.picture import Pixels, Vectors
 from backend.embedding.clip_loading import input_side, query_prompt, text_processing
-from backend.embedding.fused_linear import fuse
+from backend.embedding.fusing import fuse
 from backend.embedding.precision import CHECK_TEXTS, check_pictures
 from backend.embedding.resizing import exactly, quickly
 from backend.embedding.scaling import Scaling, scaling_of

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from backend.embedding.fused_linear import FusedLinear, FusedPatches, fuse
+from backend.embedding.fused_linear import FusedLinear, FusedPatches
+from backend.embedding.fusing import fuse
 
 pytestmark = pytest.mark.slow  # importing transformers
 

@@ -1,7 +1,4 @@
-import resource
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from functools import reduce
 
 import pytest
@@ -9,26 +6,11 @@ import torch
 from torch import Tensor
 
 from backend.embedding.program import Constant, Program, Scalars
+from tests.lock import busy_thread, waits
 
 LAYERS = 12
 LONG_ENOUGH = 400
 """An operation on so many rows and columns takes a millisecond: the other thread notices that the lock is free."""
-
-
-@pytest.fixture
-def busy() -> Iterator[None]:
-    """A thread that gives Python's lock away only when it has to."""
-    ended = False
-
-    def work() -> None:
-        while not ended:
-            sum(range(1_000))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    ended = True
-    thread.join()
 
 
 def weights(side: int = 8) -> list[Tensor]:
@@ -75,23 +57,28 @@ def test_equal_constants_are_written_once_and_unequal_ones_apart() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread's own switches are counted on Linux only")
-@pytest.mark.usefixtures("busy")
 def test_python_s_lock_is_waited_for_once_and_not_at_each_operation() -> None:
     program, x, layers = Program(), Program.INPUT, weights(LONG_ENOUGH)
     for weight in layers:
         x = program.call("aten::matmul", x, program.tensor(weight))
     run, given = program.compiled(x), torch.ones(LONG_ENOUGH, LONG_ENOUGH)
-    run(given)
-    one_by_one = waits(lambda: reduce(torch.matmul, layers, given))
-    assert waits(lambda: run(given)) < one_by_one / 2
+    with busy_thread():
+        one_by_one = waits(lambda: reduce(torch.matmul, layers, given))
+        assert waits(lambda: run(given)) < one_by_one / 2
 
 
-def waits(work: Callable[[], object]) -> int:
-    """How often this thread gave its core away to wait."""
-    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-    for _ in range(10):
-        work()
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+def test_a_program_is_given_more_than_a_tensor_where_it_says_so() -> None:
+    program = Program(mask="Tensor?", causal="bool")
+    rest = program.constant(0.0), "%causal", program.constant(None), program.constant(False)
+    run = program.compiled(
+        program.call("aten::scaled_dot_product_attention", *[Program.INPUT] * 3, "%mask", *rest),
+    )
+    given = torch.randn(1, 2, 5, 8, generator=torch.Generator().manual_seed(2))
+    mask = torch.tensor([[True, True, False, True, True]])
+    attention = torch.nn.functional.scaled_dot_product_attention
+    assert torch.equal(run(given, None, False), attention(given, given, given))
+    assert torch.equal(run(given, None, True), attention(given, given, given, is_causal=True))
+    assert torch.equal(run(given, mask, False), attention(given, given, given, mask))
 
 
 def test_an_operation_that_is_not_there_is_torch_s_own_error() -> None:
