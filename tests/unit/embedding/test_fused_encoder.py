@@ -128,7 +128,7 @@ def test_an_encoder_with_any_other_layer_is_called_layer_by_layer(change: Callab
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread's own switches are counted on Linux only")
 def test_a_pass_does_not_wait_for_python_s_lock_at_each_operation() -> None:
     # Wide enough for each operation to take so long that the other thread notices that the lock is free.
-    tower = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 4}
+    tower = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 4}
     config = CLIPConfig(text_config=TEXT, vision_config={**VISION, **tower}, projection_dim=24)
     plain = CLIPModel(config).eval().vision_model.encoder
     fused = copy.deepcopy(nn.ModuleDict({"encoder": plain}))
@@ -136,4 +136,4 @@ def test_a_pass_does_not_wait_for_python_s_lock_at_each_operation() -> None:
     x = torch.randn(8, 50, 256, generator=torch.Generator().manual_seed(1))
     with busy_thread(), torch.inference_mode():
         one_by_one = waits(lambda: plain(inputs_embeds=x))
-        assert waits(lambda: fused["encoder"](inputs_embeds=x)) < one_by_one / 3
+        assert waits(lambda: fused["encoder"](inputs_embeds=x)) < one_by_one / 2
