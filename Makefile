@@ -20,12 +20,13 @@ SEED ?= 1
 demo: $(VENV)/.embedded  ## start everything with a catalog in it, search three times, keep serving
 	@$(BIN)/shelfsight demo $(if $(CATALOG),--catalog "$(CATALOG)") $(ARGS)
 
-# By file, since many share what is dear to make. Only where nothing is timed or killed: the rest is one by one.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# By file, since many share what is dear to make, and in the order given, which begins with the longest.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev  ## every test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/contracts
-	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/contracts
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/contracts tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/e2e/test_reindex.py tests/e2e tests/integration
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/contracts --ignore=tests/e2e --ignore=tests/integration
 
 check: $(VENV)/.dev  ## the one gate: format, lint, types, import contracts, quick tests
 	$(BIN)/ruff format --check .
@@ -33,7 +34,7 @@ check: $(VENV)/.dev  ## the one gate: format, lint, types, import contracts, qui
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) tests/unit tests/contracts
+	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) tests/contracts tests/unit
 
 format: $(VENV)/.dev  ## bring the code into shape
 	$(BIN)/ruff format .

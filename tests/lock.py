@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
+
 PASSES = 10
 
 
@@ -28,8 +30,13 @@ def busy_thread() -> Iterator[None]:
 
 def waits(work: Callable[[], object]) -> int:
     """How often this thread gave its core away to wait, in ten runs after a first one. Counted on Linux only."""
-    work()
-    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-    for _ in range(PASSES):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several would wait for each other, too
+    try:
         work()
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        for _ in range(PASSES):
+            work()
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+    finally:
+        torch.set_num_threads(threads)

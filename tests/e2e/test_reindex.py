@@ -128,7 +128,8 @@ class Shop:
             if not shown:
                 return
             product_id = self._draw.choice(shown)
-            seed = (self.wanted[product_id] or (0, ""))[0]
+            wanted = self.wanted[product_id]
+            seed = (wanted or (0, ""))[0]
         begun = time.monotonic()
         answer = http.post(
             "/v1/search",
@@ -141,8 +142,9 @@ class Shop:
         found = answer.json()
         self.fingerprints.append(found["model"]["fingerprint"])
         with self._lock:
-            still = product_id in self.shown
-        if still:
+            # A whole write may have come and gone while the search was under way.
+            untouched = product_id in self.shown and self.wanted[product_id] is wanted
+        if untouched:
             assert [it["product_id"] for it in found["matches"]] == [product_id], f"{product_id} vanished"
             assert found["matches"][0]["score"] > SAME, found["matches"][0]["score"]
 

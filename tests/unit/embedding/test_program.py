@@ -9,7 +9,7 @@ from backend.embedding.program import Constant, Program, Scalars
 from tests.lock import busy_thread, waits
 
 LAYERS = 12
-LONG_ENOUGH = 400
+LONG_ENOUGH = 600
 """An operation on so many rows and columns takes a millisecond: the other thread notices that the lock is free."""
 
 
@@ -92,3 +92,21 @@ def test_a_torch_without_programs_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delattr(torch._C, "parse_ir")
     with pytest.raises(RuntimeError, match="runs no programs"):
         Program().compiled(Program.INPUT)
+
+
+def test_without_programs_the_same_operations_are_called_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(mask="Tensor")
+    constant = program.constant
+    weight, bias = program.tensor(weights()[0]), program.tensor(None)
+    normed = program.call(
+        "aten::layer_norm", Program.INPUT, constant([8, 8]), weight, bias, constant(1e-5), constant(False)
+    )
+    result = program.call(
+        "aten::masked_fill", program.call("aten::gelu", normed, constant("tanh")), "%mask", constant(0)
+    )
+    program.tensor(weights()[1])  # one that is not used does no harm
+    given, mask = torch.arange(64.0).view(8, 8), torch.eye(8, dtype=torch.bool)
+    wanted = program.runnable(result)(given, mask)
+    assert 0 < wanted.count_nonzero() < 64
+    monkeypatch.delattr(torch._C, "parse_ir")
+    assert torch.equal(program.runnable(result)(given, mask), wanted)
