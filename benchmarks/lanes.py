@@ -1,14 +1,15 @@
-"""Who waits for whom: `python -m benchmarks.lanes [folder]` (make bench-lanes).
+"""Who waits for whom: `python -m benchmarks.lanes [folder] [--clip]` (make bench-lanes).
 
-One merchant imports 10,000 pictures, all different; another changes prices and uploads a few products. Prints how long
-the small merchant's changes take to be searchable, alone and during the import, and the ratio of the two. The import is
-cancelled when enough was measured.
+One merchant imports 10,000 pictures, all different; another changes prices, uploads a few products and searches. Prints
+how long the small merchant's changes take to be searchable, and its searches to be answered, alone and during the
+import, and the ratio of the two. The import is cancelled when enough was measured.
 """
 
+import argparse
 import io
 import itertools
+import json
 import statistics
-import sys
 import tempfile
 import time
 import zipfile
@@ -18,20 +19,26 @@ from typing import Any
 
 import httpx
 
+from benchmarks.clip_weights import save_clip_of_real_size
 from benchmarks.encoder_quality import CLOTHING
 from tests.installation import Installation
 
 PICTURES = 10_000
 PRICES = 100
 UPLOADS = 8  # times 5 products
+SEARCHES = 100
 SMALL, LARGE = {"X-Shelfsight-Merchant": "small"}, {"X-Shelfsight-Merchant": "large"}
 
 
-def main(arguments: Sequence[str]) -> None:
-    folder = Path(arguments[0]) if arguments else CLOTHING
-    photos = sorted((folder / "images").rglob("*.jpg")) or sorted(folder.rglob("*.jpg"))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=CLOTHING, help="one with photographs in it")
+    parser.add_argument("--clip", action="store_true", help="with a CLIP of random weights instead of the packaged one")
+    given = parser.parse_args()
+    photos = sorted(given.folder.rglob("*.jpg"))
     with tempfile.TemporaryDirectory(prefix="shelfsight-bench-") as scratch:
-        installation = Installation(Path(scratch) / "data", SHELFSIGHT_MODEL="packaged")
+        model = str(save_clip_of_real_size(Path(scratch) / "clip")) if given.clip else "packaged"
+        installation = Installation(Path(scratch) / "data", SHELFSIGHT_MODEL=model)
         installation.start()
         try:
             shop = Shop(installation, photos)
@@ -102,8 +109,14 @@ class Shop:
         return {
             "a price searchable": [self.price(number) for number in range(PRICES)],
             "5 new products searchable": [self.time(lambda: self.upload(5)) for _ in range(UPLOADS)],
-            "a search by words": [self.time(lambda: self.find({"text": "dress"})) for _ in range(PRICES)],
+            "a search by words asked before": [self.search({"text": "dress"}) for _ in range(SEARCHES)],
+            "a search by new words": [self.search({"text": f"dress {next(self._numbers)}"}) for _ in range(SEARCHES)],
+            "a search by a new picture": [self.search({}, self.picture()) for _ in range(SEARCHES)],
         }
+
+    def search(self, query: dict[str, Any], picture: bytes | None = None) -> float:
+        time.sleep(0.05)  # not in step with anything
+        return self.time(lambda: self.find(query, picture))
 
     def price(self, number: int) -> float:
         name, price = self._names[number % len(self._names)], next(self._prices) + 1
@@ -116,9 +129,12 @@ class Shop:
         time.sleep(0.2)  # not in step with anything
         return self.time(change)
 
-    def find(self, query: dict[str, Any]) -> list[Any]:
+    def find(self, query: dict[str, Any], picture: bytes | None = None) -> list[Any]:
         question = {"limit": 1, **query}
-        answer = self.asked(lambda: self._http.post(f"{self._url}/v1/search", json=question, headers=SMALL))
+        asked: dict[str, Any] = {"json": question}
+        if picture is not None:
+            asked = {"data": {"query": json.dumps(question)}, "files": {"image": ("q.jpg", picture, "image/jpeg")}}
+        answer = self.asked(lambda: self._http.post(f"{self._url}/v1/search", **asked, headers=SMALL))
         matches: list[Any] = answer.json()["matches"]
         return matches
 
@@ -148,4 +164,4 @@ class Shop:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
