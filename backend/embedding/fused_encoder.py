@@ -30,7 +30,7 @@ class FusedEncoder(nn.Module):
         for layer in layers:
             x = _attended(program, x, layer, dtype)
             x = _thought_over(program, x, layer, dtype)
-        self._run = program.compiled(x)
+        self._run = program.runnable(x)
 
     def forward(
         self,

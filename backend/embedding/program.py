@@ -4,8 +4,8 @@ Called one by one each lets go of it, and has to get it back before the next one
 that nothing but Python holds. Beside one thread that is busy in Python that is a wait of 5 ms each time: a pass of 64
 operations and 50 ms took 560 to 690. As a program it takes 62 to 65 there, and by itself some twentieth less.
 
-torch has this under private names: it is what its older compiler runs. Where it is missing, public operations are
-called one by one (`runnable`); whoever uses private ones compares vectors with those of public ones first (`compiled`).
+torch has this under private names: it is what its older compiler runs. Where it is missing, operations are called one
+by one (`runnable`). Whoever writes private operations compares vectors with those of public ones first.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Program:
         return result
 
     def runnable(self, result: Name) -> Callable[..., Tensor]:
-        """`compiled`, or where this torch runs no programs its public operations one by one."""
+        """`compiled`, or where this torch runs no programs its operations one by one."""
         try:
             return self.compiled(result)
         except RuntimeError:

@@ -80,6 +80,14 @@ def assert_same(compute: Callable[[Any], torch.Tensor], plain: Any, fused: Any) 
         torch.testing.assert_close(compute(fused), wanted, atol=1e-4, rtol=1e-4)
 
 
+def test_a_torch_without_programs_gives_the_same(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch._C, "parse_ir")
+    model = copy.deepcopy(plain)
+    fuse(model, torch.float32)
+    ids, mask = torch.tensor([[48, 3, 49], [48, 49, 49]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
+    assert_same(lambda it: it.get_text_features(input_ids=ids, attention_mask=mask).pooler_output, plain, model)
+
+
 def test_layers_without_biases_give_the_same() -> None:
     plain = KINDS["CLIP"]().eval().vision_model.encoder
     for layer in plain.layers:
