@@ -34,15 +34,30 @@ def test_what_is_no_number_or_cannot_be_computed_does_not_agree(caplog: pytest.L
     assert "not implemented for 'BFloat16'" in caplog.text
 
 
-def test_a_processor_without_the_instructions_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("has_instructions", "seconds", "chosen"),
+    [(False, 1e-9, "float32"), (True, 0.001, "bfloat16"), (True, 0.003, "float32")],
+)
+def test_bfloat16_wants_instructions_that_are_faster(
+    monkeypatch: pytest.MonkeyPatch, has_instructions: bool, seconds: float, chosen: str
+) -> None:
     import torch
 
     from backend.embedding.precision import fast_dtype
 
-    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: False)
-    assert fast_dtype("cpu") is torch.float32
-    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: True)
-    assert fast_dtype("cpu") is torch.bfloat16
+    taken = {torch.bfloat16: seconds, torch.float32: 0.002}
+    monkeypatch.setattr("backend.embedding.precision._has_bfloat16", lambda: has_instructions)
+    monkeypatch.setattr("backend.embedding.precision._seconds_of_product", taken.__getitem__)
+    assert fast_dtype("cpu") is getattr(torch, chosen)
+
+
+def test_a_product_is_timed_in_either_type() -> None:
+    import torch
+
+    from backend.embedding.precision import _seconds_of_product
+
+    assert 0 < _seconds_of_product(torch.bfloat16) < 10
+    assert 0 < _seconds_of_product(torch.float32) < 10
 
 
 def test_the_check_looks_at_the_same_pictures_everywhere() -> None:
