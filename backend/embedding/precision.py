@@ -29,8 +29,9 @@ def fast_dtype(device: str) -> torch.dtype:
     """The type that `device` (`cpu`, `cuda`, `mps`) computes fastest in, float32 where no other is faster.
 
     bfloat16 on a processor without instructions for it is emulated, several times slower than float32; and some that
-    have them are slower with them all the same, which is measured (30 ms). With AMX switched off a Xeon that has it
-    took 1.4 times as long for a CLIP in bfloat16 as in float32, 1.3 times for the packaged encoder; with it .2 and .5.
+    have them are slower with them all the same, which is measured (20 to 90 ms). With AMX switched off a Xeon that
+    has it took 1.4 times as long for a CLIP in bfloat16 as in float32, 1.3 times for the packaged encoder; with it .2
+    and .5.
     """
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -38,7 +38,6 @@ class Program:
     def __init__(self, **also: str) -> None:
         """`also`: the names of what it is given after `INPUT`, in order, with torch's types (`"Tensor?"`, `"bool"`)."""
         self._given = {self.INPUT: "Tensor", **{f"%{name}": kind for name, kind in also.items()}}
-        self._lines: list[str] = []
         self._calls: list[tuple[Name, str, tuple[Name, ...]]] = []
         self._constants: dict[str, Name] = {}
         self._tensors: list[Tensor] = []
@@ -74,8 +73,7 @@ class Program:
 
     def call(self, operation: str, *arguments: Name) -> Name:
         """`operation`: its name in torch's schema, as `aten::relu`."""
-        result = f"%result{len(self._lines)}"
-        self._lines.append(f"{result} : Tensor = {operation}({', '.join(arguments)})")
+        result = f"%result{len(self._calls)}"
         self._calls.append((result, operation, arguments))
         return result
 
@@ -96,7 +94,8 @@ class Program:
             [
                 f"graph({', '.join(f'{name} : {kind}' for name, kind in self._given.items())}, %tensors : Tensor[]):",
                 *([f"{self._typed_tensors()} = prim::ListUnpack(%tensors)"] if self._tensors else []),
-                *self._lines,
+                *(f"{name} : {made}" for made, name in self._constants.items()),
+                *(f"{name} : Tensor = {operation}({', '.join(taken)})" for name, operation, taken in self._calls),
                 f"return ({result})",
             ]
         )
@@ -123,7 +122,6 @@ class Program:
         key = f"{kind} = {made}"
         if key not in self._constants:
             name = self._constants[key] = f"%constant{len(self._constants)}"
-            self._lines.append(f"{name} : {key}")
             self._values[name] = value
         return self._constants[key]
 
