@@ -50,6 +50,21 @@ def to_srgb(picture: Image.Image, max_profile_bytes: int) -> Image.Image:
     return white
 
 
+def is_srgb(picture: Image.Image, max_profile_bytes: int) -> bool:
+    """Whether RGB is known to be sRGB as it stands. A broken profile is left to `to_srgb`, which ignores it."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return True
+    try:
+        return len(profile) <= max_profile_bytes and _says_srgb(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except FAILURES:
+        return False
+
+
+def _says_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    return ImageCms.getProfileDescription(profile).startswith("sRGB")
+
+
 def _profiled(picture: Image.Image, profile: object, max_profile_bytes: int) -> Image.Image | None:
     """The picture through its ICC profile to sRGB; None where there is no (usable) profile: browsers ignore it too."""
     if not isinstance(profile, bytes) or not 0 < len(profile) <= max_profile_bytes:
@@ -62,7 +77,7 @@ def _profiled(picture: Image.Image, profile: object, max_profile_bytes: int) -> 
         if space != _SPACE_OF_MODE[pixels.mode]:
             return None
         # Most profiles say sRGB; building a transform (about 2 ms) to change nothing is left out.
-        if ImageCms.getProfileDescription(source).startswith("sRGB"):
+        if _says_srgb(source):
             return _as_rgb(pixels)
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), pixels.mode, "RGB")
         return transform.apply(pixels)

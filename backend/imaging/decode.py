@@ -3,10 +3,11 @@
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from backend.domain.picture import Pixels
-from backend.imaging.colour import to_eight_bits, to_srgb
+from backend.imaging.colour import is_srgb, to_eight_bits, to_srgb
+from backend.imaging.jpeg import unpacked
 from backend.imaging.limits import PictureLimits
 from backend.imaging.opening import FAILURES, check_size, opened
 
@@ -40,6 +41,8 @@ def decode(data: bytes, min_side: int, limits: PictureLimits) -> Pixels:
         # A JPEG is decoded at 1/2, 1/4 or 1/8 right in the inverse DCT: that saves most of the time and the memory.
         # Other formats know no such thing and ignore it.
         shrunk = stored.draft(None, (min_side, min_side))
+        if _is_shown_as_stored(stored, min_side, limits) and (pixels := unpacked(data, stored.size)) is not None:
+            return pixels
         stored.load()
         if shrunk is None:  # a HEIC's header may promise another size than its pixels have
             check_size(stored.size, limits)
@@ -48,6 +51,16 @@ def decode(data: bytes, min_side: int, limits: PictureLimits) -> Pixels:
         if turn is not None:
             picture = picture.transpose(turn)
         return np.array(picture)
+
+
+def _is_shown_as_stored(picture: ImageFile.ImageFile, min_side: int, limits: PictureLimits) -> bool:
+    """Whether it is a JPEG whose pixels, once unpacked, need no step of those below."""
+    return (
+        (picture.format, picture.mode) == ("JPEG", "RGB")
+        and _factor(picture, min_side) <= 1
+        and _orientation(picture) not in _TURNS
+        and is_srgb(picture, limits.max_profile_bytes)
+    )
 
 
 def _reduced(picture: Image.Image, min_side: int) -> Image.Image:
@@ -59,7 +72,7 @@ def _reduced(picture: Image.Image, min_side: int) -> Image.Image:
     gives every pixel its share, so nothing aliases. It comes before colour management, to make that cheap, and Pillow
     weights it by alpha, so hidden colours do not bleed in.
     """
-    factor = min(picture.size) // (_SPARE * min_side)
+    factor = _factor(picture, min_side)
     if factor <= 1:
         return picture
     if picture.mode not in {"LA", "RGBA"}:
@@ -71,6 +84,10 @@ def _reduced(picture: Image.Image, min_side: int) -> Image.Image:
         top, bottom = row * factor, min((row + _BAND_ROWS) * factor, picture.height)
         small.paste(picture.crop((0, top, picture.width, bottom)).reduce(factor), (0, row))
     return small
+
+
+def _factor(picture: Image.Image, min_side: int) -> int:
+    return min(picture.size) // (_SPARE * min_side)
 
 
 def _orientation(picture: Image.Image) -> int:

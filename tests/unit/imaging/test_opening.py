@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import simplejpeg
 from PIL import Image
 
 from backend import errors
@@ -88,10 +89,12 @@ def test_a_picture_that_needs_too_much_memory_says_so(
     def fail(*_: object, **__: object) -> None:
         raise raised
 
-    data = pictures.jpeg(64, 64)
+    files = (pictures.jpeg(64, 64), pictures.png(64, 64))
     monkeypatch.setattr(Image.Image, "load", fail)
-    with pytest.raises(errors.DecoderFailed):
-        CALLS[name](data)
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", fail)
+    for data in files:
+        with pytest.raises(errors.DecoderFailed):
+            CALLS[name](data)
 
 
 def test_a_time_limit_that_strikes_inside_pillow_is_not_the_pictures_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +104,12 @@ def test_a_time_limit_that_strikes_inside_pillow_is_not_the_pictures_fault(monke
     def strike(*_: object, **__: object) -> None:
         raise SoftTimeLimit
 
+    files = (pictures.jpeg(64, 64), pictures.png(64, 64))
     monkeypatch.setattr(Image.Image, "load", strike)
-    with pytest.raises(SoftTimeLimit):
-        decode(pictures.jpeg(64, 64), 64, LIMITS)
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", strike)
+    for data in files:
+        with pytest.raises(SoftTimeLimit):
+            decode(data, 64, LIMITS)
 
 
 def test_pillows_warnings_neither_escape_nor_become_refusals() -> None:
