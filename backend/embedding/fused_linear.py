@@ -7,6 +7,7 @@ Measured on two cores with bfloat16 and ViT-B/32, milliseconds a picture: 27 bef
 before and 47 for one picture alone, from its JPEG to its vector.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,21 +41,37 @@ class FusedLinear(nn.Module):
         return program.call("mkldnn::_linear_pointwise", x, *layer, *after)
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a model expects of a colour in place of its level: the level times `scale` plus `shift`, by channel."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def into(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(outputs, channels, height, width) weights for what is expected -> weights and a bias for levels."""
+        shifted = torch.einsum("ochw,c->o", weight, self.shift)
+        return weight * self.scale.view(1, -1, 1, 1), shifted if bias is None else bias + shifted
+
+
 class FusedPatches(nn.Module):
     """A convolution whose windows lie side by side, as one linear layer over them.
 
     Half the time of the convolution in a batch, a fifth for one picture, whose weights torch would lay out anew: 6 of
-    61 ms of processor time.
+    61 ms of processor time. Quickest for pixels whose channels lie together (`torch.channels_last`).
     """
 
-    def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype) -> None:
+    def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype, levels: Levels | None = None) -> None:
+        """`levels`: it is given these, whole numbers small enough for `dtype`."""
         super().__init__()
         self.weight = torch.empty(0, dtype=dtype)
         """Only to be asked for its type."""
         self._side, self._over = convolution.kernel_size
+        weight, bias = convolution.weight.data, None if convolution.bias is None else convolution.bias.data
+        if levels is not None:
+            weight, bias = levels.into(weight, bias)
         self._linear = FusedLinear(
-            convolution.weight.data.flatten(1).to(dtype),
-            None if convolution.bias is None else convolution.bias.data.to(dtype),
+            weight.permute(0, 2, 3, 1).flatten(1).to(dtype), None if bias is None else bias.to(dtype)
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -62,7 +79,7 @@ class FusedPatches(nn.Module):
         count, channels, height, width = pixels.shape
         rows, columns = height // self._side, width // self._over
         seen = pixels[:, :, : rows * self._side, : columns * self._over]
-        windows = seen.reshape(count, channels, rows, self._side, columns, self._over).permute(0, 2, 4, 1, 3, 5)
+        windows = seen.reshape(count, channels, rows, self._side, columns, self._over).permute(0, 2, 4, 3, 5, 1)
         result: Tensor = self._linear(windows.reshape(count, rows * columns, -1))
         return result.transpose(1, 2).view(count, -1, rows, columns)
 

@@ -12,10 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from backend.domain.picture import Pixels
+from backend.embedding.fused_linear import Levels
 from backend.embedding.resizing import Resize, exactly
 
 _TOLERANCE: Final = 0.02
 """Of normalised values, where one step of 255 is .015: rounding may fall the other way, another filter may not."""
+
+_MIDDLE: Final = 128
 
 _MODES: Final = {"do_resize", "do_rescale", "do_normalize"}
 
@@ -48,6 +51,19 @@ class Scaling:
         scale = torch.tensor(self.scale, device=device).view(1, 3, 1, 1)
         shift = torch.tensor(self.shift, device=device).view(1, 3, 1, 1)
         return planes.mul_(scale).add_(shift).to(dtype)
+
+    @property
+    def levels(self) -> Levels:
+        """What the model expects in place of the numbers of `counted`."""
+        scale = torch.tensor(self.scale)
+        return Levels(scale, torch.tensor(self.shift) + _MIDDLE * scale)
+
+    def counted(self, squares: Sequence[Pixels]) -> Tensor:
+        """Squares -> (n, 3, height, width) int8, channels together: values less 128. A quarter of `normalised`'s time.
+
+        Whole numbers from -128 to 127 are exact in bfloat16, and as small as they can be: so are the sums over them.
+        """
+        return torch.from_numpy((np.stack(squares) ^ _MIDDLE).view(np.int8)).permute(0, 3, 1, 2)
 
 
 def scaling_of(processor: Any) -> Scaling | None:

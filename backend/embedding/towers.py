@@ -42,6 +42,7 @@ class Towers:
         self.way = EXACT
         self._processor = model[0].processor.image_processor
         self._scaling: Scaling | None = scaling_of(self._processor)
+        self._takes_levels = False
         self._processing = text_processing(model)
         self._prompt = query_prompt(model)
         self.side = input_side(self._processor)
@@ -49,7 +50,7 @@ class Towers:
     def check_vectors_by(self, way: Way) -> Vectors:
         """Compute that way from now on; there is no way back, for there is memory for one set of weights."""
         if way.fused:
-            fuse(self._model, way.dtype)
+            self._takes_levels = fuse(self._model, way.dtype, self._scaling.levels if self._scaling else None)
         self._model.to(way.dtype)
         self.way = way
         return self.check_vectors()
@@ -67,10 +68,14 @@ class Towers:
     def pictures(self, prepared: Sequence[Pixels]) -> Vectors:
         """(n, dimension) unit rows of at least one prepared picture."""
         if self._scaling is not None:
-            pixels = self._scaling.normalised(prepared, self.way.dtype, self._device)
-            return self._forward({"pixel_values": pixels, "modality": "image"})
+            return self._forward({"pixel_values": self._pixels(self._scaling, prepared), "modality": "image"})
         # Pillow images rather than arrays: for an array the library has to guess which axis holds the colours.
         return self._processed([{"image": Image.fromarray(picture)} for picture in prepared])
+
+    def _pixels(self, scaling: Scaling, prepared: Sequence[Pixels]) -> torch.Tensor:
+        if self._takes_levels:
+            return scaling.counted(prepared)
+        return scaling.normalised(prepared, self.way.dtype, self._device)
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) unit rows of at least one text."""

@@ -80,6 +80,6 @@ class PictureSide:
         # NHWC in memory seen as NCHW is exactly torch's channels_last: nothing is copied but uint8 -> float.
         pixels = torch.from_numpy(squares).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            normalised = (pixels.float() - self._recipe.pixel_mean) / self._recipe.pixel_scale
+            normalised = pixels.float().sub_(self._recipe.pixel_mean).div_(self._recipe.pixel_scale)
             where = self._tower(normalised).float()  # before the means: they are sums of many
             return where.mean(dim=(2, 3)).numpy(), where.mean(dim=1).numpy()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from backend.embedding.fused_linear import FusedLinear, FusedPatches
+from backend.embedding.fused_linear import FusedLinear, FusedPatches, Levels
 from backend.embedding.fusing import fuse
 
 pytestmark = pytest.mark.slow  # importing transformers
@@ -60,6 +60,33 @@ def test_the_cutting_into_patches_gives_the_same(shape: tuple[int, int], bias: b
     assert isinstance(fused[0], FusedPatches)
     with torch.inference_mode():
         torch.testing.assert_close(fused(pixels), plain(pixels), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_model_that_is_given_levels_sees_what_it_expects(bias: bool) -> None:
+    counted = torch.randint(-128, 128, (2, 16, 24, 3), generator=torch.Generator().manual_seed(2), dtype=torch.int8)
+    counted = counted.permute(0, 3, 1, 2)
+    levels = Levels(torch.tensor([0.01, 0.02, 0.03]), torch.tensor([-0.5, 0.1, 2.0]))
+    expected = counted * levels.scale.view(1, 3, 1, 1) + levels.shift.view(1, 3, 1, 1)
+    plain = nn.Sequential(nn.Conv2d(3, 24, kernel_size=8, stride=8, bias=bias)).eval()
+    fused = copy.deepcopy(plain)
+    assert fuse(fused, torch.float32, levels)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(counted.float()), plain(expected), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(3, 3, kernel_size=4, stride=4), nn.Conv2d(3, 8, kernel_size=2, stride=2)],
+        [nn.Conv2d(1, 8, kernel_size=4, stride=4)],
+        [nn.Conv2d(3, 8, kernel_size=4, stride=2)],
+    ],
+    ids=["two cuts", "another number of channels", "no cut"],
+)
+def test_where_it_is_not_clear_what_the_pixels_meet_levels_are_not_taken(layers: list[nn.Module]) -> None:
+    levels = Levels(torch.ones(3), torch.zeros(3))
+    assert not fuse(nn.Sequential(*layers), torch.float32, levels)
 
 
 @pytest.mark.parametrize("other", [{"stride": 4}, {"stride": 8, "padding": 1}, {"stride": 8, "dilation": 2}])

@@ -53,6 +53,20 @@ def test_they_are_the_processors_own(processor: Any, shape: tuple[int, int]) -> 
     np.testing.assert_allclose(ours(built, picture), theirs, atol=1e-5)
 
 
+def test_levels_stand_for_what_the_processor_gives() -> None:
+    import torch
+
+    scaling = scaling_of(clip())
+    assert scaling is not None
+    squares = [np.random.default_rng(seed).integers(0, 256, (224, 224, 3), dtype=np.uint8) for seed in (1, 2)]
+    squares[0][0, 0], squares[0][0, 1] = 0, 255
+    counted, levels = scaling.counted(squares), scaling.levels
+    assert counted.is_contiguous(memory_format=torch.channels_last)
+    assert counted[0, :, 0, :2].tolist() == [[-128, 127]] * 3
+    meant = counted * levels.scale.view(1, 3, 1, 1) + levels.shift.view(1, 3, 1, 1)
+    torch.testing.assert_close(meant, scaling.normalised(squares, torch.float32, "cpu"), atol=1e-5, rtol=1e-5)
+
+
 def test_a_processors_own_means_and_filter_are_used() -> None:
     built = clip(image_mean=[0.1, 0.2, 0.3], image_std=[0.5, 0.6, 0.7], resample=2, size={"shortest_edge": 96})
     built.crop_size = {"height": 80, "width": 96}
