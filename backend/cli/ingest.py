@@ -18,7 +18,7 @@ from rich.text import Text
 
 from backend.cli.client import Api
 from backend.cli.packing import count_rows, parts
-from backend.cli.watching import POLL_SECONDS, Watched
+from backend.cli.watching import Watched
 from backend.domain.importing import FileForm, ImportMode, ImportOptions
 from backend.errors import PictureMissing, UnsupportedBody
 from backend.manifests.reader import FileReader
@@ -105,7 +105,7 @@ def ingest(
             watched.jobs[accepted["job_id"]] = parcel.rows
             watched.persist(watched.look)
         while not watched.persist(watched.look):
-            time.sleep(POLL_SECONDS)
+            time.sleep(watched.pause)
     outcome.counts["failed"] = len(outcome.failures)
     for job_id, rows in watched.jobs.items():
         for state, count in watched.done[job_id].items():

@@ -11,6 +11,10 @@ from rich.progress import Progress
 from backend.cli.client import RETRY_SECONDS, Api, ApiError, Busy
 
 POLL_SECONDS = 0.25
+POLL_SHARE = 20
+POLL_SECONDS_MOST = 1.0
+"""Jobs are asked for each of so many parts of the time that is left, within these two: the end is seen as it comes, and
+a long import is not asked four times a second, each of which costs both sides some 8 ms a job."""
 PATIENCE_SECONDS = 900.0
 """How long a server may say "later" while no row moves: longer than it takes to start one anew, no night long."""
 
@@ -33,6 +37,12 @@ class Watched:
         self._settled = 0
         self._moved_at = time.monotonic()
         self._waits = False
+        self._seconds_left = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until another look is worth its while."""
+        return max(POLL_SECONDS, min(self._seconds_left / POLL_SHARE, POLL_SECONDS_MOST))
 
     def persist(self, call: Callable[[], Answer]) -> Answer:
         """The answer to a call, made again while the server says "later" or nothing; jobs are followed meanwhile.
@@ -57,7 +67,7 @@ class Watched:
         with suppress(*_LATER):
             while time.monotonic() < until:
                 self.look()
-                time.sleep(POLL_SECONDS)
+                time.sleep(self.pause)
         time.sleep(max(until - time.monotonic(), 0.0))
 
     def look(self) -> bool:
@@ -87,9 +97,10 @@ class Watched:
         return len(self.done) == len(self.jobs)
 
     def _pace(self, settled: int, total: int | None, job: Mapping[str, Any]) -> str:
-        """The rate, and when the rest will be there: by the job where it says so, else by the clock."""
+        """The rate, and when the rest will be there, by the job where it says so, else by the clock; noted for `pause`."""
         rate = job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3)
         left = (total - settled) / rate if total and rate else job.get("eta_seconds")
+        self._seconds_left = left or 0.0
         return f"{rate:.1f}/s" + (f", {left:.0f} s left" if left else "")
 
 

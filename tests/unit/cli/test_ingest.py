@@ -129,6 +129,7 @@ class Server:
         self.told: dict[str, Any] = {"ignored_columns": ["x"]}
         self.items: list[dict[str, Any]] = []
         self.job: dict[str, Any] = {"code": None, "detail": None, "total": 2, "counts": {"searchable": 2, "failed": 0}}
+        self.eta: float | None = 9.0
         self.looks = 0
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
 
@@ -150,7 +151,8 @@ class Server:
                 if urlsplit(self.path).path.endswith("/items"):
                     return self.answer({"items": server.items, "next_cursor": None})
                 server.looks += 1
-                reading = {"done": False, "total": None, "counts": {"pending": 2}, "rate": 4.0, "eta_seconds": 9.0}
+                reading = {"done": False, "total": None, "counts": {"pending": 2}, "rate": 4.0}
+                reading["eta_seconds"] = server.eta
                 return self.answer(server.job | (reading if server.looks == 1 else {"done": True}))
 
             def refused(self) -> bool:
@@ -260,6 +262,16 @@ def test_progress_says_the_rate_and_what_is_left(server: Server) -> None:
         totals.append(progress.tasks[0].total)
         assert totals == [None, 2]
         assert progress.tasks[0].completed == 2
+
+
+@pytest.mark.parametrize(("left", "pause"), [(None, 0.25), (1, 0.25), (8, 0.4), (20, 1.0), (3600, 1.0)])
+def test_jobs_are_asked_less_often_while_much_is_left(server: Server, left: float | None, pause: float) -> None:
+    server.eta = left
+    with Api(server.url, key=None, merchant="shop") as api:
+        watched = Watched(api, Progress(disable=True), None, 0.0)
+        watched.jobs["job-1"] = None
+        assert not watched.look()
+    assert watched.pause == pause
 
 
 def test_an_import_that_cannot_be_read_on_says_why(server: Server, tmp_path: Path) -> None:
