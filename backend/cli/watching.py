@@ -97,7 +97,7 @@ class Watched:
         return len(self.done) == len(self.jobs)
 
     def _pace(self, settled: int, total: int | None, job: Mapping[str, Any]) -> str:
-        """The rate, and when the rest will be there, by the job where it says so, else by the clock; noted for `pause`."""
+        """The rate, and when the rest will be there: by the job where it says so, else by the clock. Notes when."""
         rate = job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3)
         left = (total - settled) / rate if total and rate else job.get("eta_seconds")
         self._seconds_left = left or 0.0
