@@ -35,7 +35,7 @@ from benchmarks.clip_weights import save_clip_of_real_size
 from benchmarks.encoder_quality import CLOTHING
 from tests.installation import Installation
 
-SAMPLE = 320
+SAMPLE = 960
 FRESH = 60
 WORDS = {  # a shopper's word -> the category it means
     "dress": "dress",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from backend.domain.picture import Pixels, Vectors
+from backend.embedding.allocation import keep_freed_memory
 from backend.embedding.packaged import weights
 from backend.embedding.packaged.anchors import cached_anchors
 from backend.embedding.packaged.class_space import ClassSpace, build_class_space
@@ -65,6 +66,7 @@ class PackagedEncoder:
     """
 
     def __init__(self, cache_dir: Path, threads: int = 1, *, exact: bool = False) -> None:
+        keep_freed_memory()
         self._cache_dir, self._threads = cache_dir, threads
         self._dtype = torch.float32 if exact else fast_dtype("cpu")
         self._space = Space(MODEL_NAME, RECIPE.dimension, fingerprint_of(weights.weight_hashes()))

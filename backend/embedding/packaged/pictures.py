@@ -16,10 +16,10 @@ from backend.embedding.precision import check_pictures
 from backend.errors import ModelUnavailable
 
 AT_ONCE = 8
-"""Pictures per forward pass: enough to make the calls themselves cheap, few enough for the blocks that glibc reuses.
-Measured in bfloat16 with three threads on two cores, milliseconds of processor time a picture and pictures/s, in turns:
-12.4 and 152 in fours, 11.4 and 168 in eights, 14.3 and 134 in sixteens, of which 3.0 go into page faults.
-`allocation.keep_freed_memory` takes these away (11.9 and 159 in sixteens), but there is nothing to gain by it.
+"""Pictures per forward pass: enough to make the calls themselves cheap, few enough to stay near the processor.
+Measured in bfloat16 with three threads on two cores, in turns, milliseconds of processor time a picture and pictures/s:
+12.5 and 153 in fours, 11.5 and 165 in eights, 12.0 and 159 in sixteens. With `allocation.keep_freed_memory`, without
+which sixteens take 3 ms more for page faults, and in a server eights 1 ms.
 """
 
 
