@@ -87,21 +87,25 @@ class Watched:
         if settled != self._settled:
             self._settled, self._moved_at = settled, time.monotonic()
         total = self._total if self._total is not None else last.get("total")
+        rate = self._rate(settled, last)
+        left = (total - settled) / rate if total and rate else last.get("eta_seconds")
+        self._seconds_left = left or 0.0
         self._progress.update(
             self._task,
             description="waiting for the server" if self._waits else "indexing",
             completed=settled,
             total=total,
-            pace=self._pace(settled, total, last),
+            pace=_pace(rate, left),
         )
         return len(self.done) == len(self.jobs)
 
-    def _pace(self, settled: int, total: int | None, job: Mapping[str, Any]) -> str:
-        """The rate, and when the rest will be there: by the job where it says so, else by the clock. Notes when."""
-        rate = job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3)
-        left = (total - settled) / rate if total and rate else job.get("eta_seconds")
-        self._seconds_left = left or 0.0
-        return f"{rate:.1f}/s" + (f", {left:.0f} s left" if left else "")
+    def _rate(self, settled: int, job: Mapping[str, Any]) -> float:
+        """Rows a second: by the job where it says so, else by the clock."""
+        return float(job.get("rate") or settled / max(time.monotonic() - self._started, 1e-3))
+
+
+def _pace(rate: float, left: float | None) -> str:
+    return f"{rate:.1f}/s" + (f", {left:.0f} s left" if left else "")
 
 
 def _settled(counts: Mapping[str, int]) -> int:

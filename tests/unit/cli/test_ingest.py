@@ -151,8 +151,8 @@ class Server:
                 if urlsplit(self.path).path.endswith("/items"):
                     return self.answer({"items": server.items, "next_cursor": None})
                 server.looks += 1
-                reading = {"done": False, "total": None, "counts": {"pending": 2}, "rate": 4.0}
-                reading["eta_seconds"] = server.eta
+                pace = {"rate": 4.0, "eta_seconds": server.eta}
+                reading = {"done": False, "total": None, "counts": {"pending": 2}, **pace}
                 return self.answer(server.job | (reading if server.looks == 1 else {"done": True}))
 
             def refused(self) -> bool:

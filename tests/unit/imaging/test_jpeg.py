@@ -65,9 +65,14 @@ def test_a_jpeg_libjpeg_warns_of_is_pillows_which_bears_with_it() -> None:
     assert np.array_equal(decode(padded, 240, LIMITS), by_pillow(whole, 240))
 
 
-def test_what_is_no_jpeg_at_the_end_is_refused_as_before() -> None:
+def test_one_that_was_closed_after_half_of_its_rows_is_pillows_which_completes_it() -> None:
     cut = pictures.truncated(pictures.jpeg()) + b"\xff\xd9"
     assert unpacked(cut, (320, 240)) is None
+    assert np.array_equal(decode(cut, 240, LIMITS), by_pillow(cut, 240))
+
+
+def test_one_that_ends_early_is_refused() -> None:
+    assert unpacked(pictures.truncated_jpeg(), (320, 240)) is None
     with pytest.raises(errors.UnreadableImage):
         decode(pictures.truncated_jpeg(), MIN_SIDE, LIMITS)
 
