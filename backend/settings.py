@@ -334,7 +334,7 @@ class Settings(BaseSettings):
     )
     precision: Literal["auto", "float32"] = Field(
         "auto",
-        description="`auto` computes in half the bits where that is faster and the vectors stay the same (checked).",
+        description="`auto` computes in fewer bits where that is faster and the vectors stay the same (checked).",
     )
     text_model: str | None = Field(
         None,

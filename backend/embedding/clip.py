@@ -22,7 +22,7 @@ from backend.embedding.clip_loading import (
 from backend.embedding.folder import fingerprint_of
 from backend.embedding.hub import Hub
 from backend.embedding.passes import Passes
-from backend.embedding.precision import agrees, fast_dtype
+from backend.embedding.precision import agrees, fast_dtype, multiplies_whole_faster
 from backend.embedding.threads import on_its_share
 from backend.embedding.towers import EXACT, Towers, Way
 from backend.embedding.tuning import SIZES, machine_key, tuned_batch, usable_cores
@@ -171,8 +171,11 @@ class ClipEncoder:
 def _ways(device: str, *, fused: bool) -> list[Way]:
     """Those that may be faster than `EXACT`, the fastest first."""
     dtype = fast_dtype(device)
-    first = [Way(dtype, fused=True)] if fused and device == "cpu" else []
-    return [way for way in (*first, Way(dtype, fused=False)) if way != EXACT]
+    ways = [Way(dtype, fused=False)]
+    if fused and device == "cpu":
+        whole = [Way(dtype, fused=True, whole=True)] if dtype == torch.float32 and multiplies_whole_faster() else []
+        ways = [*whole, Way(dtype, fused=True), *ways]
+    return [way for way in ways if way != EXACT]
 
 
 def _asked(run: Callable[[Sequence[_T]], Vectors]) -> Callable[[Sequence[_T]], Vectors]:

@@ -8,7 +8,6 @@ before and 47 for one picture alone, from its JPEG to its vector.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,17 +81,3 @@ class FusedPatches(nn.Module):
         windows = seen.reshape(count, channels, rows, self._side, columns, self._over).permute(0, 2, 4, 3, 5, 1)
         result: Tensor = self._linear(windows.reshape(count, rows * columns, -1))
         return result.transpose(1, 2).view(count, -1, rows, columns)
-
-
-def fused(
-    layer: Any,
-    dtype: torch.dtype,
-    activation: str = "none",
-    algorithm: str = "",
-    *,
-    factor: float = 1.0,
-    bias_factor: float = 1.0,
-) -> FusedLinear:
-    """A linear layer with its weights and its bias times these factors, in `dtype`."""
-    bias = None if layer.bias is None else (layer.bias.data * bias_factor).to(dtype)
-    return FusedLinear((layer.weight.data * factor).to(dtype), bias, activation, algorithm)

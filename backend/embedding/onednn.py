@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 
-def operation(name: str) -> Any:
+def operation(name: str, room: str = "mkldnn") -> Any:
     """The operation. Raises `RuntimeError`, as torch does for what it cannot do, where this torch has none such."""
     try:
-        return getattr(torch.ops.mkldnn, name)
+        return getattr(getattr(torch.ops, room), name)
     except AttributeError as err:
         raise RuntimeError(f"this torch has no oneDNN operation {name}") from err

@@ -27,7 +27,10 @@ class Scalars:
     values: Sequence[float] = ()
 
 
-Constant = int | float | str | bool | None | Sequence[int] | Scalars
+Constant = int | float | str | bool | None | Sequence[int] | Scalars | torch.dtype
+
+_NUMBERS_OF_TYPES = {torch.uint8: 0, torch.float32: 6}
+"""As torch counts them (its `ScalarType`), of which programs have no names."""
 
 
 class Program:
@@ -55,6 +58,8 @@ class Program:
 
     def constant(self, value: Constant) -> Name:
         """Anything else that an operation takes."""
+        if isinstance(value, torch.dtype):
+            value = _NUMBERS_OF_TYPES[value]
         match value:
             case None:
                 return self._written("NoneType", "prim::Constant()", value)

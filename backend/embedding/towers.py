@@ -25,9 +25,12 @@ class Way:
 
     dtype: torch.dtype
     fused: bool
+    whole: bool = False
+    """Fused layers multiply whole numbers of eight bits."""
 
     def __str__(self) -> str:
-        return str(self.dtype).removeprefix("torch.") + (", fused layers" if self.fused else "")
+        numbers = "int8" if self.whole else str(self.dtype).removeprefix("torch.")
+        return numbers + (", fused layers" if self.fused else "")
 
 
 EXACT: Final = Way(torch.float32, fused=False)
@@ -50,7 +53,8 @@ class Towers:
     def check_vectors_by(self, way: Way) -> Vectors:
         """Compute that way from now on; there is no way back, for there is memory for one set of weights."""
         if way.fused:
-            self._takes_levels = fuse(self._model, way.dtype, self._scaling.levels if self._scaling else None)
+            levels = self._scaling.levels if self._scaling else None
+            self._takes_levels = fuse(self._model, way.dtype, levels, self.check_vectors if way.whole else None)
         self._model.to(way.dtype)
         self.way = way
         return self.check_vectors()

@@ -205,12 +205,44 @@ class TestPrecision:
         assert "bfloat16, " in load(str(clip_folder), device="cpu", exact=False).how
         assert "no oneDNN operation" in caplog.text
 
+    @pytest.fixture
+    def whole(self, clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> ClipEncoder:
+        """In whole numbers, whatever this machine is best at."""
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.float32)
+        monkeypatch.setattr("backend.embedding.clip.multiplies_whole_faster", lambda: True)
+        return load(str(clip_folder), device="cpu", exact=False)
+
+    def test_whole_numbers_give_the_same_vectors(self, whole: ClipEncoder, encoder: ClipEncoder) -> None:
+        assert "int8, fused layers" in whole.how
+        assert np.einsum("nd,nd->n", whole.embed_texts(TEXTS), encoder.embed_texts(TEXTS)).min() > 0.995
+        assert np.einsum("nd,nd->n", whole.embed_images(pictures()), encoder.embed_images(pictures())).min() > 0.995
+        assert whole.space == encoder.space
+
+    def test_in_whole_numbers_too_a_vector_is_the_same_whatever_else_is_asked(self, whole: ClipEncoder) -> None:
+        together = whole.embed_images(pictures())
+        alone = [whole.embed_images([picture])[0] for picture in pictures()]
+        np.testing.assert_allclose(together, alone, atol=1e-3)
+
+    def test_where_whole_numbers_lose_too_much_float32_is_fused(
+        self, clip_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        import torch
+
+        monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.float32)
+        monkeypatch.setattr("backend.embedding.clip.multiplies_whole_faster", lambda: True)
+        monkeypatch.setattr("backend.embedding.integer_linear.largest_weight", lambda: 1)
+        assert "float32, fused layers" in load(str(clip_folder), device="cpu", exact=False).how
+        assert "CLIP in int8, fused layers changes vectors here" in caplog.text
+
     def test_float32_is_fused_too_where_nothing_is_faster(
         self, clip_folder: Path, encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         import torch
 
         monkeypatch.setattr("backend.embedding.clip.fast_dtype", lambda device: torch.float32)
+        monkeypatch.setattr("backend.embedding.clip.multiplies_whole_faster", lambda: False)
         fused = load(str(clip_folder), device="cpu", exact=False)
         assert "float32, fused layers" in fused.how
         np.testing.assert_allclose(fused.embed_texts(TEXTS), encoder.embed_texts(TEXTS), atol=1e-5)

@@ -8,40 +8,20 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
+from transformers import CLIPConfig, CLIPModel
 
 from backend.embedding.fused_encoder import FusedEncoder
 from backend.embedding.fusing import fuse
-from tests.fakes.tiny_clip import SIDE, TOKEN_LIMIT
+from tests.fakes.small_towers import KINDS, TEXT, VISION, WIDTH, features, model_of
+from tests.fakes.tiny_clip import SIDE
 from tests.lock import busy_thread, waits
 
 pytestmark = pytest.mark.slow  # importing transformers
 
-TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
-TEXT = {**TOWER, "vocab_size": 50, "max_position_embeddings": TOKEN_LIMIT, "bos_token_id": 48, "eos_token_id": 49}
-VISION = {**TOWER, "image_size": SIDE, "patch_size": 8}
-
-KINDS: dict[str, Callable[[], Any]] = {
-    "CLIP": lambda: CLIPModel(CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=24)),
-    "CLIP with GELU": lambda: CLIPModel(
-        CLIPConfig(
-            text_config={**TEXT, "hidden_act": "gelu"},
-            vision_config={**VISION, "hidden_act": "gelu"},
-            projection_dim=24,
-        )
-    ),
-    "SigLIP": lambda: SiglipModel(SiglipConfig(text_config=TEXT, vision_config=VISION)),
-}
-
 
 @pytest.fixture(params=KINDS)
 def plain(request: pytest.FixtureRequest) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        model = KINDS[request.param]().eval()
-        for parameter in model.parameters():  # new ones are near zero, where any mistake is as good as another
-            nn.init.normal_(parameter, std=0.2)
-    return model
+    return model_of(request.param)
 
 
 @pytest.fixture
@@ -78,6 +58,24 @@ def assert_same(compute: Callable[[Any], torch.Tensor], plain: Any, fused: Any) 
         wanted = compute(plain)
         assert wanted.std() > 0.1
         torch.testing.assert_close(compute(fused), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_in_whole_numbers_they_get_nearly_the_same(plain: Any) -> None:
+    model = copy.deepcopy(plain)
+    fuse(model, torch.float32, whole=lambda: features(model))
+    for ours, theirs in zip(features(model), features(plain), strict=True):
+        assert nn.functional.cosine_similarity(ours, theirs).min() > 0.99
+        assert not torch.equal(ours, theirs)
+
+
+def test_only_the_token_that_is_read_goes_through_a_tower_s_last_layer() -> None:
+    clip, siglip = model_of("CLIP"), model_of("SigLIP")
+    for model in (clip, siglip):
+        fuse(model, torch.float32)
+    x = torch.zeros(2, 5, WIDTH)
+    assert clip.vision_model.encoder(x).last_hidden_state.shape == (2, 1, WIDTH)
+    assert clip.text_model.encoder(x).last_hidden_state.shape == (2, 5, WIDTH)
+    assert siglip.vision_model.encoder(x).last_hidden_state.shape == (2, 5, WIDTH)  # it asks all of them
 
 
 def test_a_torch_without_programs_gives_the_same(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:

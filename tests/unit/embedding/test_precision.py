@@ -60,6 +60,26 @@ def test_a_product_is_timed_in_either_type() -> None:
     assert 0 < _seconds_of_product(torch.float32) < 10
 
 
+@pytest.mark.parametrize(("whole_seconds", "faster"), [(0.001, True), (0.003, False)])
+def test_whole_numbers_are_for_processors_that_multiply_them_faster(
+    monkeypatch: pytest.MonkeyPatch, whole_seconds: float, faster: bool
+) -> None:
+    from backend.embedding.precision import multiplies_whole_faster
+
+    seconds = iter([whole_seconds, 0.002])
+    monkeypatch.setattr("backend.embedding.precision._least_seconds", lambda run: (run(), next(seconds))[1])
+    assert multiplies_whole_faster() is faster
+
+
+def test_where_torch_does_not_multiply_whole_numbers_they_are_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from backend.embedding.precision import multiplies_whole_faster
+
+    monkeypatch.setattr(torch.ops, "onednn", object())
+    assert not multiplies_whole_faster()
+
+
 def test_the_check_looks_at_the_same_pictures_everywhere() -> None:
     from backend.embedding.precision import check_pictures
 
