@@ -12,6 +12,15 @@ def flush_path(path: Path) -> None:
         os.fsync(descriptor)
 
 
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file of the same folder its name, which may be another's until then: after a loss of power there is either
+    the one or the other, whole; once this returns, this one. Raises `OSError`.
+    """
+    flush_path(draft)
+    draft.replace(path)
+    flush_path(path.parent)
+
+
 def begin_to_flush(path: Path) -> None:
     """Let the system write a file's content out, without waiting: of many files it then writes the journal once.
 

@@ -10,7 +10,6 @@ A snapshot that `backup.json` does not name is one whose making was ended. It is
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from backend.domain.backup import Backup, IndexCopy, IndexKind
-from backend.durable import flush_path
+from backend.durable import flush_path, put_in_place
 from backend.errors import BackupUnusable, DataDirectoryInUse
 
 FORMAT: Final = 1
@@ -111,12 +110,8 @@ class BackupFolder:
             for path in (*folder.rglob("*"), folder, self.path):
                 flush_path(path)
             draft = self.path / f"{_DESCRIPTION}.new"
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(_content(backup, _sha256(folder / _FILES)), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path / _DESCRIPTION)
-            flush_path(self.path)
+            draft.write_text(json.dumps(_content(backup, _sha256(folder / _FILES)), indent=1), "utf-8")
+            put_in_place(draft, self.path / _DESCRIPTION)
             self._remove_others(backup.name)
 
     def check(self, backup: Backup) -> Path:

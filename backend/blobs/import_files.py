@@ -1,6 +1,5 @@
 """The port `ImportFiles` on a directory: files of products between their upload and their last row."""
 
-import os
 import re
 import secrets
 import time
@@ -12,7 +11,7 @@ from typing import IO, Final
 
 from backend import errors
 from backend.blobs.refusal import CHUNK_BYTES, unavailable
-from backend.durable import flush_path
+from backend.durable import flush_path, put_in_place
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -49,11 +48,8 @@ class FilesystemImportFiles:
             with unavailable("written"), part.open("xb") as file:
                 while chunk := stream.read(CHUNK_BYTES):
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
             with unavailable("written"):
-                part.replace(self._root / name)
-                flush_path(self._root)
+                put_in_place(part, self._root / name)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)

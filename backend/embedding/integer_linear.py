@@ -2,8 +2,8 @@
 twice as fast as float32 with AVX2, more where it has instructions for them (VNNI).
 
 Each row of inputs (a token) is counted in steps of its own, so that nothing else in a batch changes it, and each
-output's weights in theirs. What an activation gave has a least value and is counted from there. How much is lost hangs
-on how evenly the channels of a row range: see `evening`.
+output's weights in theirs. What an activation gave has a least value and is counted from there. How much is lost
+depends on how evenly the channels of a row range: see `evening`.
 
 torch keeps the operation for its compiler. Whoever uses it compares vectors with those of float32 first.
 """

@@ -5,13 +5,12 @@ the expected number of points and the moment up to which everything is on the di
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from backend import errors
-from backend.durable import flush_path
+from backend.durable import put_in_place
 from backend.ports import Space
 
 FORMAT = 5
@@ -92,14 +91,11 @@ def write_sidecar(folder: Path, sidecar: Sidecar, *, durable: bool) -> None:
     }
     draft = folder / f"{NAME}.new"
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        draft.replace(folder / NAME)
+        draft.write_text(json.dumps(content, indent=2), "utf-8")
         if durable:
-            flush_path(folder)
+            put_in_place(draft, folder / NAME)
+        else:
+            draft.replace(folder / NAME)
     except OSError as err:
         raise errors.IndexUnavailable(f"{folder / NAME} cannot be written ({err}).") from err
 

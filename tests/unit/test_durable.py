@@ -1,11 +1,12 @@
 """What is flushed, and that asking for it costs a file nothing."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from backend.durable import begin_to_flush, flush_path
+from backend.durable import begin_to_flush, flush_path, put_in_place
 from tests.unit.vectors.folders import noting_flushes
 
 
@@ -15,6 +16,38 @@ def test_a_file_and_a_folders_names_are_flushed(tmp_path: Path) -> None:
         flush_path(tmp_path / "file")
         flush_path(tmp_path)
     assert flushed == {tmp_path / "file", tmp_path}
+
+
+def test_a_draft_is_flushed_before_it_takes_another_s_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft, path = tmp_path / "draft", tmp_path / "file"
+    draft.write_text("new", "utf-8")
+    path.write_text("old", "utf-8")
+    seen = []
+
+    def noted(flushed: Path) -> None:
+        seen.append((flushed, path.read_text("utf-8")))
+        flush_path(flushed)
+
+    monkeypatch.setattr("backend.durable.flush_path", noted)
+    put_in_place(draft, path)
+    assert seen == [(draft, "old"), (tmp_path, "new")]
+    assert not draft.exists()
+
+
+def test_a_draft_that_cannot_be_flushed_takes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft, path = tmp_path / "draft", tmp_path / "file"
+    draft.write_text("new", "utf-8")
+    path.write_text("old", "utf-8")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        put_in_place(draft, path)
+    assert path.read_text("utf-8") == "old"
 
 
 def test_a_file_that_is_begun_to_be_flushed_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
