@@ -1,5 +1,5 @@
 """A transformer's linear layers in whole numbers of eight bits, for processors that multiply these faster than floats:
-twice as fast as float32 with AVX2, more where it has instructions for them (VNNI).
+twice as fast with AVX2. VNNI is made for them and should gain more, which was not measured.
 
 Each row of inputs (a token) is counted in steps of its own, so that nothing else in a batch changes it, and each
 output's weights in theirs. What an activation gave has a least value and is counted from there. How much is lost
