@@ -8,7 +8,8 @@ depends on how evenly the channels of a row range: see `evening`.
 torch keeps the operation for its compiler. Whoever uses it compares vectors with those of float32 first.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Final
 
 import torch
@@ -50,8 +51,12 @@ class IntegerLinear(nn.Module):
         self._weight = operation("qlinear_prepack", "onednn")(whole.to(torch.int8), None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         self._activation = activation, algorithm
+
+    @cached_property
+    def _run(self) -> Callable[..., Tensor]:
+        """By itself, which layers in a tower's program are not."""
         program = Program()
-        self._run = program.runnable(self.written(program, Program.INPUT))
+        return program.runnable(self.written(program, Program.INPUT))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""

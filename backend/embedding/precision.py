@@ -49,13 +49,12 @@ def fast_dtype(device: str) -> torch.dtype:
 
 def multiplies_whole_faster() -> bool:
     """Whether the processor multiplies whole numbers of eight bits faster than float32, with all that goes with it."""
-    weight = torch.ones(_WIDTH, _WIDTH)
     try:
-        whole = IntegerLinear(weight, None)
+        whole = IntegerLinear(torch.ones(_WIDTH, _WIDTH), None)
     except RuntimeError:  # this torch does not
         return False
     tokens = torch.ones(_TOKENS, _WIDTH)
-    return _least_seconds(lambda: whole(tokens)) < _least_seconds(lambda: torch.nn.functional.linear(tokens, weight))
+    return _least_seconds(lambda: whole(tokens)) < _seconds_of_product(torch.float32)
 
 
 def check_pictures() -> list[Pixels]:
